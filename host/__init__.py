@@ -1,0 +1,1 @@
+"""On the pit wall: receive → relay → view and record."""

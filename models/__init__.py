@@ -1,0 +1,1 @@
+"""Tools for pilots, and the bundled one."""

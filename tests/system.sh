@@ -1,0 +1,19 @@
+#!/bin/sh
+# Debian's packages that some tests use. Installed where that needs no password; elsewhere one line says what is missed.
+set -u
+need=""
+command -v chromium >/dev/null 2>&1 || [ -n "${CHROMIUM:-}" ] || need="chromium"
+if [ "$(uname)" = Linux ]; then
+    command -v tc >/dev/null 2>&1 || [ -x /usr/sbin/tc ] || [ -x /sbin/tc ] || need="$need iproute2"
+    [ "$(uname -m)" != x86_64 ] || command -v mmdebstrap >/dev/null 2>&1 || need="$need mmdebstrap"
+fi
+[ -n "$need" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing Debian's$(printf ' %s' $need) for the tests …"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $need; } >/dev/null 2>&1 && exit 0
+    echo "That failed; the tests that need it will be skipped."
+else
+    echo "Not here:$(printf ' %s' $need). The tests that need it will be skipped; on Debian: sudo apt install $need"
+fi
+exit 0

@@ -1,0 +1,334 @@
+"""The page in a real Chromium: what a person at the pit wall sees, and what their clicks and keys do."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from playwright.sync_api import Browser, Page, expect
+
+import wire
+from host.guard import Guard
+from tests.browser import chromium
+from tests.wall import BITS, HEIGHT, LEVELS, Wall, pit_wall, until
+
+TOKEN = "correct-horse-battery-staple"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+PICTURE = """([selector, bits, height]) => {
+    const shown = document.querySelector(selector);
+    if (!shown) return [-1, 0];
+    const [width, full] = [shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height];
+    const copy = Object.assign(document.createElement("canvas"), { width, height: full });
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    context.drawImage(shown, 0, 0);
+    const at = (x, y) => context.getImageData(x, y, 1, 1).data[0];
+    let number = 0;
+    for (let bit = 0; bit < bits; bit++) number += (at(bit * 10 + 5, height / 4) > 127) << bit;
+    return full === height ? [number, at(80, height * 3 / 4)] : [-1, 0];
+}"""
+
+
+@dataclass
+class Visit:
+    """A page on a wall, and what the browser said and asked for meanwhile."""
+
+    page: Page
+    wall: Wall
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def painted(self, car: str = "", element: str = "canvas") -> tuple[int, str]:
+        """Number and kind of the picture on screen, off its pixels."""
+        article = f'article[aria-label="Car {car}"]' if car else "article"
+        number, grey = self.page.evaluate(PICTURE, [f"{article} .picture {element}", BITS, HEIGHT])
+        return number, min(LEVELS, key=lambda kind: abs(LEVELS[kind] - grey))
+
+    def until_painted(self, number: int, element: str = "canvas") -> None:
+        """Wait for this picture or a newer one."""
+        until(lambda: self.painted(element=element)[0] >= number)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def quiet() -> Iterator[list[Visit]]:
+    """Visits that must end without a word in the console and without a request to anybody else."""
+    visits: list[Visit] = []
+    yield visits
+    for visit in visits:
+        assert visit.console == []
+        for url in visit.requests:
+            assert url.startswith((visit.wall.url, "blob:", visit.wall.url.replace("http", "ws"))), url
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, wall: Wall, path: str = "/") -> Iterator[Visit]:
+    context = browser.new_context()
+    page = context.new_page()
+    visit = Visit(page, wall)
+    page.on("console", lambda message: visit.console.append(message.text))
+    page.on("pageerror", lambda error: visit.console.append(str(error)))
+    page.on("dialog", lambda dialog: visit.console.append(dialog.message))
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("websocket", lambda ws: visit.requests.append(ws.url))
+    page.goto(wall.url + path)
+    page.wait_for_selector("article, .door")
+    try:
+        yield visit
+    finally:
+        context.close()
+
+
+def test_every_frame_that_comes_is_painted(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car = wall.wait_for("demo", "overlay")
+        for _ in range(5):
+            sent = car.arrive()
+            visit.until_painted(sent.frame.seq)
+        assert visit.painted() == (5, "overlay")
+
+
+def test_what_is_known_of_the_car_is_on_screen(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car = wall.cars["demo"]
+        car.recorded = wire.Drive(-0.5, 0.25)
+        with car.driving():
+            article = visit.page.locator("article")
+            expect(article).to_have_attribute("data-state", "live")
+            expect(article.locator("[data-age]")).to_have_text(re.compile(r"^\d+ ms$"))
+            expect(article.locator("[data-error]")).to_have_text(re.compile(r"^ ± \d+ ms$"))
+            expect(article.locator("[data-stages] li span")).to_have_text(
+                ["capture", "pilot", "mask", "overlay", "jpeg", "other", "network", "host", "web", "draw"]
+            )
+            expect(article.locator("[data-stages] li", has_text="pilot")).to_contain_text("0.9 ms")
+            expect(article.locator("[data-gauge=throttle] output")).to_have_text("+0.35  driver +0.25")
+            article.get_by_text("Details").click()
+            expect(article.locator("[data-losses]")).to_contain_text("Dropped: slot 2")
+            expect(article.locator("[data-facts]")).to_contain_text("127.0.0.1 · live overlay")
+            expect(visit.page.locator("#summary")).to_have_text("1 of 1 live")
+
+
+def test_an_old_frame_is_never_shown_as_live(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        article, banner = visit.page.locator("article"), visit.page.locator(".banner")
+        car = wall.wait_for("demo", "overlay")
+        expect(article).to_have_attribute("data-state", "waiting")
+        with car.driving():
+            expect(article).to_have_attribute("data-state", "live")
+            expect(banner).to_be_hidden()
+            car.paused = True
+            expect(banner).to_be_visible()
+            expect(banner).to_contain_text(re.compile(r"Not live: \d\.\d s old"))
+            assert "grayscale" in visit.page.locator("canvas").evaluate("one => getComputedStyle(one).filter")
+            car.channel.link.trouble = "the battery is flat"
+            expect(banner).to_contain_text("the battery is flat")
+            car.paused = False
+            expect(banner).to_be_hidden()
+            assert visit.page.locator("canvas").evaluate("one => getComputedStyle(one).filter") == "none"
+
+
+def test_frames_that_arrive_old_are_stale_however_many_come(browser: Browser, quiet: list[Visit]) -> None:
+    """Age is counted from the capture, not from the arrival."""
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        wall.cars["demo"].age_ns = 3 * 10**9
+        with wall.cars["demo"].driving():
+            visit.until_painted(wall.cars["demo"].seq + 10)
+            expect(visit.page.locator(".banner")).to_contain_text("Not live: 3.")
+
+
+def test_a_car_that_is_not_there_says_why(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall:
+        wall.cars["demo"].channel.link.trouble = "nobody answers at tcp://pi:5555"
+        with visiting(browser, wall) as visit:
+            quiet.append(visit)
+            expect(visit.page.locator(".banner")).to_contain_text("nobody answers at tcp://pi:5555")
+            expect(visit.page.get_by_label("Strength")).to_be_disabled()
+
+
+def test_clicks_and_keys_switch_the_part(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        until(lambda: visit.painted()[1] == "overlay")
+        visit.page.get_by_role("button", name="Mask").click()
+        until(lambda: visit.painted()[1] == "mask")
+        assert wall.cars["demo"].channel.wanted == {"mask"}
+        visit.page.keyboard.press("2")
+        until(lambda: visit.painted()[1] == "camera")
+        expect(visit.page.get_by_role("button", name="Camera")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_change_of_look_reaches_the_car_and_the_page_shows_what_is_in_force(
+    browser: Browser, quiet: list[Visit]
+) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car, page = wall.cars["demo"], visit.page
+        expect(page.get_by_label("Strength")).to_have_value("0.7")
+        page.get_by_label("Strength").fill("0.4")
+        until(lambda: car.look.strength == 0.4)
+        page.get_by_label("Colours").select_option("inferno")
+        page.locator("select[name=mask]").select_option("coverage")
+        page.get_by_label("Gauges").uncheck()
+        until(lambda: car.look == wire.Look(strength=0.4, colormap="inferno", mask="coverage", gauges=False))
+        page.get_by_label("Colours").blur()
+        page.locator("h2").first.click()
+        page.keyboard.press("]")
+        page.keyboard.press("c")
+        until(lambda: (car.look.strength, car.look.colormap) == (0.45, "viridis"))
+        expect(page.locator("[data-pending]")).to_have_text("")
+        car.look = wire.Look(gamma=1.25)
+        expect(page.get_by_label("Gamma")).to_have_value("1.25")
+        expect(page.get_by_label("Strength")).to_have_value("0.7")
+
+
+def test_recording_from_the_page(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        page = visit.page
+        visit.until_painted(wall.cars["demo"].seq + 5)
+        page.get_by_role("button", name="Record").click()
+        expect(page.locator("[data-rec]")).to_have_text(re.compile(r"REC 0:0\d"))
+        until(lambda: wall.recordings.active["demo"].frames > 5)
+        expect(page.locator("[data-saved]")).to_contain_text(str(wall.recordings.active["demo"].directory))
+        page.locator("h2").first.click()
+        page.keyboard.press("r")
+        expect(page.locator("[data-saved]")).to_contain_text("Saved")
+        expect(page.locator("[data-rec]")).to_be_hidden()
+        assert not wall.recordings.active
+
+
+def test_a_recording_that_cannot_start_is_said_aloud(browser: Browser, tmp_path: Path) -> None:
+    sessions = tmp_path / "sessions"
+    sessions.write_text("a file stands where the folder should be")
+    with pit_wall("demo", sessions=sessions) as wall, visiting(browser, wall) as visit:
+        visit.page.get_by_role("button", name="Record").click()
+        expect(visit.page.locator("[data-problem]")).to_contain_text(str(sessions))
+
+
+def test_a_picture_that_is_none_is_said_and_the_next_one_painted(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car = wall.wait_for("demo", "overlay")
+        car.arrive({"overlay": b"\xff\xd8 no picture"})
+        expect(visit.page.locator(".banner")).to_contain_text("Picture 1 cannot be decoded")
+        for _ in range(3):
+            sent = car.arrive()
+            visit.until_painted(sent.frame.seq)
+
+
+def test_names_and_sentences_from_a_car_are_shown_as_text(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car = wall.wait_for("demo", "overlay")
+        car.outputs = {HOSTILE: [0.5]}
+        car.stages = {HOSTILE: 1_000_000, "__proto__": 5_000_000}
+        car.drops = {HOSTILE: 3}
+        car.arrive()
+        visit.until_painted(1)
+        visit.page.get_by_text("Details").click()
+        expect(visit.page.locator("[data-facts]")).to_contain_text(HOSTILE)
+        expect(visit.page.locator("[data-stages]")).to_contain_text(HOSTILE)
+        expect(visit.page.locator("[data-losses]")).to_contain_text(HOSTILE)
+        car.channel.link.trouble = HOSTILE
+        expect(visit.page.locator(".banner")).to_contain_text(HOSTILE)
+        assert visit.page.locator("main script, main img[src=x]").count() == 0
+
+
+@web.middleware
+async def no_websockets(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a proxy does that knows no WebSocket."""
+    if request.path.startswith("/ws/"):
+        raise web.HTTPBadGateway
+    return await handler(request)
+
+
+def test_without_websockets_mjpeg_paints_every_frame_at_once(browser: Browser) -> None:
+    """No frame comes after the one that is looked for: it is painted without waiting for the next."""
+    with pit_wall("demo", middleware=no_websockets) as wall, visiting(browser, wall) as visit:
+        car = wall.wait_for("demo", "overlay")
+        for _ in range(3):
+            sent = car.arrive()
+            visit.until_painted(sent.frame.seq, "img")
+        with car.driving():
+            expect(visit.page.locator("article")).to_have_attribute("data-state", "live")
+            expect(visit.page.locator("[data-way]")).to_have_text("Capture to pit wall")
+            visit.page.get_by_role("button", name="Mask").click()
+            until(lambda: visit.painted(element="img")[1] == "mask")
+        expect(visit.page.locator(".banner")).to_contain_text("Not live:")
+        assert {text for text in visit.console if "WebSocket" not in text} == set()
+
+
+def test_the_page_finds_a_pit_wall_that_comes_back(browser: Browser) -> None:
+    with contextlib.ExitStack() as page_open:
+        with pit_wall("demo") as wall:
+            visit = page_open.enter_context(visiting(browser, wall))
+            sent = wall.wait_for("demo", "overlay").arrive()
+            visit.until_painted(sent.frame.seq)
+        expect(visit.page.locator(".banner")).to_contain_text("pit wall")
+        with pit_wall("demo", port=wall.port) as again:
+            car = again.wait_for("demo", "overlay")
+            car.seq = 100
+            car.arrive()
+            visit.until_painted(101)
+
+
+def test_keys_are_for_the_chosen_car(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("left", "right") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        with wall.cars["left"].driving(), wall.cars["right"].driving():
+            until(lambda: visit.painted("left")[1] == visit.painted("right")[1] == "overlay")
+            visit.page.keyboard.press("ArrowRight")
+            visit.page.keyboard.press("3")
+            until(lambda: visit.painted("right")[1] == "mask")
+            assert visit.painted("left")[1] == "overlay"
+
+
+def test_the_keys_of_the_page_are_listed_on_it(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        visit.page.keyboard.press("?")
+        expect(visit.page.locator("dialog")).to_be_visible()
+        listed = {key.lower() for key in visit.page.locator("dialog kbd").all_inner_texts()}
+        known = visit.page.evaluate("import('/static/keys.js').then(keys => Object.keys(keys.ACTIONS))")
+        assert listed == {*known, "←", "→", "?"}
+
+
+def test_a_person_is_let_in_by_the_token_even_from_a_link_elsewhere(browser: Browser) -> None:
+    """A strict cookie is not sent along with a navigation that another site began."""
+    guard = Guard(TOKEN)
+    with pit_wall("demo", guard=guard) as wall, pit_wall("elsewhere") as other:
+        with visiting(browser, other) as visit:
+            follow = "url => { location.href = url }"
+            visit.page.goto(other.url.replace("127.0.0.1", "localhost") + "/healthz")
+            visit.page.evaluate(follow, f"{wall.url}/?token={TOKEN}")
+            expect(visit.page.locator("article h2")).to_have_text("demo")
+            assert visit.page.url == f"{wall.url}/"
+            sent = wall.wait_for("demo", "overlay").arrive()
+            visit.until_painted(sent.frame.seq)
+            visit.page.goto(other.url.replace("127.0.0.1", "localhost") + "/healthz")
+            visit.page.evaluate(follow, f"{wall.url}/")
+            expect(visit.page.locator("article h2")).to_have_text("demo")
+
+
+def test_a_person_without_the_token_is_asked_for_it(browser: Browser) -> None:
+    with pit_wall("demo", guard=Guard(TOKEN)) as wall, visiting(browser, wall) as visit:
+        expect(visit.page.get_by_text("asks for a token")).to_be_visible()
+        visit.page.get_by_label("Token").fill("wrong")
+        visit.page.get_by_role("button", name="Open").click()
+        expect(visit.page.get_by_text("not the right one")).to_be_visible()
+        visit.page.get_by_label("Token").fill(TOKEN)
+        visit.page.get_by_role("button", name="Open").click()
+        expect(visit.page.locator("article h2")).to_have_text("demo")
