@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     car, page = f"tcp://127.0.0.1:{free_port(0)}", f"127.0.0.1:{free_port(options.port)}"
-    with child("edge", "--name", "demo", "--bind", car, *edge_options) as edge:
+    with child("edge", "--name", "demo", "--size", "320x240", "--bind", car, *edge_options) as edge:
         with child("host", "--car", f"demo={car}", "--http", page) as host:
             threading.Thread(target=announce, args=(f"http://{page}", stop), daemon=True).start()
             while not stop.wait(0.2):

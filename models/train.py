@@ -270,7 +270,7 @@ def to_tflite(tf: Any, model: Any) -> bytes:
         return {name: _dense(tf, x, weights[name]) for name in _OUTPUTS}
 
     image = tf.TensorSpec((1, SIZE[1], SIZE[0], 3), tf.float32, name="img_in")
-    signature = tf.function(serve, input_signature=[image])
+    signature = tf.function(serve, input_signature=[image], autograph=False)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": signature})
         flat: bytes = tf.lite.TFLiteConverter.from_saved_model(folder).convert()

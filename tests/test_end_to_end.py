@@ -78,6 +78,13 @@ def test_frames_go_from_the_car_to_the_browser(running: tuple[Wall, Process, Pro
     assert "Traceback" not in edge.said() + host.said()
 
 
+def test_the_overlay_has_the_camera_s_size_though_the_pilot_sees_less(wall: Wall) -> None:
+    with wall.edge("--size", "320x240"), wall.host():
+        wall.wait_for_frames()
+        assert wall.snapshot("overlay").shape == wall.snapshot("camera").shape == (240, 320, 3)
+        assert wall.snapshot("mask").shape[:2] == (120, 160)
+
+
 def test_the_stream_brings_frame_after_frame(running: tuple[Wall, Process, Process]) -> None:
     wall, _, _ = running
     with urllib.request.urlopen(f"{wall.http}/stream/car.mjpg", timeout=5) as stream:
