@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 Form = Literal["exact", "coverage"]
 
 _ONE: Floats = np.ones((), np.float32)
+_SMALL = 3000
+"""Inputs of fewer pixels are upscaled by matrix products: to set a filter up takes longer than to run it."""
 _COMFORT = 2.0**60
 """A mask whose sum lies between the inverse of this and this has not left float32 on its way, or not where it shows."""
 
@@ -49,7 +51,7 @@ class VisualBackProp:
     def __init__(self, geometry: Geometry) -> None:
         if not geometry or not geometry[-1].tapped:
             raise ValueError("the geometry must end with a tapped convolution")
-        self._upscales = [_Upscale(step) for step in geometry]
+        self._upscales = [(_Product if math.prod(step.in_size) < _SMALL else _Filter)(step) for step in geometry]
         self._means = [np.zeros(step.out_size, np.float32) for step in geometry if step.tapped]
         self._weights: list[Floats] = []
         self._coverage: RawMask | None = None
@@ -103,8 +105,38 @@ class VisualBackProp:
         return RawMask(np.where(values > 0, values, _ONE), exponent)
 
 
-class _Upscale:
-    """The transposed convolution of one step with a kernel of ones: what is in `cells` (h, w), spread over (H, W)."""
+class _Product:
+    """The transposed convolution of one step with a kernel of ones: what is in `cells` (h, w), spread over (H, W).
+
+    As two matrix products, rows (H, h) · cells (h, w) · columns (w, W): quickest while a grid is small.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.tapped = step.tapped
+        self.cells: Floats = np.zeros(step.out_size, np.float32)
+        self.up: Floats = np.empty(step.in_size, np.float32)
+        self._rows, columns = (_taps_of(step, axis) for axis in (0, 1))
+        self._columns = np.ascontiguousarray(columns.T)
+        self._half: Floats = np.empty((step.in_size[0], step.out_size[1]), np.float32)
+
+    def __call__(self) -> Floats:
+        np.dot(self._rows, self.cells, out=self._half)
+        return np.dot(self._half, self._columns, out=self.up)
+
+
+def _taps_of(step: Step, axis: int) -> Floats:
+    """1 where an input place (rows) is seen by a cell (columns): float32 (in, out), counted where seen twice."""
+    seen: Floats = np.zeros((step.in_size[axis], step.out_size[axis]), np.float32)
+    for cell in range(step.out_size[axis]):
+        first = step.stride[axis] * cell - step.pad[axis]
+        for place in range(first, first + step.dilation[axis] * step.kernel[axis], step.dilation[axis]):
+            if 0 <= place < step.in_size[axis]:
+                seen[place, cell] += 1
+    return seen
+
+
+class _Filter:
+    """The same by writing the cells `stride` apart among zeros and filtering: linear in the number of pixels."""
 
     def __init__(self, step: Step) -> None:
         rows, columns = (_Axis(step, axis) for axis in (0, 1))

@@ -224,12 +224,11 @@ def fit(tf: Any, model: Any, samples: Samples, held_out: Samples, epochs: int, s
     model.compile(optimizer=tf.keras.optimizers.Adam(pace), loss=["mse", "mse"], loss_weights=[1.0, 4.0])
     rng = np.random.default_rng([seed, 0xF17])
     for epoch in range(1, epochs + 1):
-        model.reset_metrics()
         for chosen in _chunks(rng.permutation(len(samples.rgb))):
-            loss = model.train_on_batch(*_batch(samples, chosen))[0]  # the mean since reset_metrics
+            model.train_on_batch(*_batch(samples, chosen))
         error = np.abs(predict(model, held_out) - held_out.labels).mean(axis=0)
         print(
-            f"epoch {epoch} of {epochs}: loss {loss:.4f}, on held-out worlds mean |error| of steering "
+            f"epoch {epoch} of {epochs}: on held-out worlds mean |error| of steering "
             f"{error[0]:.3f}, throttle {error[1]:.3f}; {time.monotonic() - started:.0f} s",
             flush=True,
         )

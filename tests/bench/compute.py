@@ -18,14 +18,13 @@ from edge.capture.track import TrackSource
 from edge.mask import VisualBackProp
 from edge.pilot import Pilot
 from edge.pipeline import Captured, Explainer
-from edge.publish import Publisher, compose
+from edge.publish import compose
 from tests.bench.figure import Figure
-from tests.processes import eventually, process
+from tests.processes import process
 
 PILOT = Path(__file__).parents[2] / "models" / "pilot.tflite"
 ROUNDS = 40
 PER_ROUND = 25
-PACE_S = 0.02
 
 
 def figures() -> list[Figure]:
@@ -35,21 +34,21 @@ def figures() -> list[Figure]:
     invoke = bare_invoke(frames[0])
     return [
         Figure("mask: means and upscaling, per invoke of the pilot", ratio(mask_chain(frames[0]), invoke), "×", 0.15),
-        *everything(frames, invoke),
+        Figure("all the car does per frame, JPEG and send included, per invoke", everything(frames, invoke), "×", 1.5),
     ]
 
 
 def ratio(work: Callable[[], object], unit: Callable[[], object]) -> float:
-    """Median over rounds of time(work) / time(unit), the two timed in turn; both on one thread."""
+    """Median over rounds of the median time of work over that of unit, the two timed in turn; both on one thread."""
     ratios = []
     for _ in range(ROUNDS):
-        spent = [0.0, 0.0]
+        spent: tuple[list[float], list[float]] = ([], [])
         for _ in range(PER_ROUND):
-            for index, job in enumerate((work, unit)):
+            for job, times in zip((work, unit), spent, strict=True):
                 start = time.perf_counter()
                 job()
-                spent[index] += time.perf_counter() - start
-        ratios.append(spent[0] / spent[1])
+                times.append(time.perf_counter() - start)
+        ratios.append(statistics.median(spent[0]) / statistics.median(spent[1]))
     return statistics.median(ratios)
 
 
@@ -69,12 +68,8 @@ def mask_chain(frame: Frame) -> Callable[[], object]:
     return lambda: chain(chain.means(pilot.activations()), "exact")
 
 
-def everything(frames: list[Frame], invoke: Callable[[], object]) -> list[Figure]:
-    """Pilot, mask, overlay, JPEG, header and send, in one thread; and the CPU time of the whole process.
-
-    The second adds what the threads cost each other, with frames coming every PACE_S as from a camera, so that work and
-    invoke both start from a rested processor. A host in a process of its own takes the frames.
-    """
+def everything(frames: list[Frame], invoke: Callable[[], object]) -> float:
+    """Pilot, mask, overlay, JPEG, header and send, in one thread; a host in a process of its own takes the frames."""
     explainer = Explainer(Pilot.load(PILOT), car="bench", session="0")
     numbered = (Captured(seq, frame) for seq, frame in enumerate(cycle(frames)))
     want = frozenset({"overlay"})
@@ -87,16 +82,7 @@ def everything(frames: list[Frame], invoke: Callable[[], object]) -> list[Figure
                 message = compose(explainer.explain(next(numbered), want), want, time.monotonic_ns())
                 router.send_multipart([host, *message], zmq.NOBLOCK)
 
-            in_one_thread = ratio(one_frame, invoke)
-    with Publisher("tcp://127.0.0.1:*", "bench", "0") as publisher, taker(publisher.address):
-        eventually(lambda: "overlay" in publisher.wanted)
-        rounds = [cpu_round(explainer, publisher, numbered, invoke) for _ in range(ROUNDS)]
-    return [
-        Figure("all the car does per frame, JPEG and send included, per invoke", in_one_thread, "×", 1.5),
-        Figure(
-            "CPU time of the car's whole process per frame at 50 Hz, per invoke", statistics.median(rounds), "×", 2.5
-        ),
-    ]
+            return ratio(one_frame, invoke)
 
 
 @contextlib.contextmanager
@@ -104,18 +90,3 @@ def taker(address: str) -> Iterator[None]:
     """`python -m tests.bench.taker`: takes every frame it is sent, as a host does."""
     with tempfile.TemporaryDirectory() as folder, process(Path(folder) / "taker.log", "tests.bench.taker", address):
         yield
-
-
-def cpu_round(
-    explainer: Explainer, publisher: Publisher, numbered: Iterator[Captured], invoke: Callable[[], object]
-) -> float:
-    """CPU time for PER_ROUND paced frames over that of as many paced invokes."""
-    jobs = (lambda: publisher.offer(explainer.explain(next(numbered), publisher.wanted)), invoke)
-    spent = [0.0, 0.0]
-    for _ in range(PER_ROUND):
-        for index, job in enumerate(jobs):
-            start = time.process_time()
-            job()
-            time.sleep(PACE_S / 2)
-            spent[index] += time.process_time() - start
-    return spent[0] / spent[1]
