@@ -15,7 +15,11 @@ commands:
 def main(argv: Sequence[str] | None = None) -> int:
     """0: done; 2: bad input, said in a sentence."""
     command, *rest = [*(sys.argv[1:] if argv is None else argv), ""]
-    run = _command(command)
+    try:
+        run = _command(command)
+    except ModuleNotFoundError as missing:
+        print(f"models: {command} needs {missing.name}: pip install '.[edge,convert]'", file=sys.stderr)
+        return 2
     if run is None:
         asked = command in ("", "-h", "--help")
         print(
