@@ -14,6 +14,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends $need; } >/dev/null 2>&1 && exit 0
     echo "That failed; the tests that need it will be skipped."
 else
-    echo "Not here:$(printf ' %s' $need). The tests that need it will be skipped; on Debian: sudo apt install $need"
+    how=""
+    command -v apt-get >/dev/null 2>&1 && how="; to have them: sudo apt install$(printf ' %s' $need)"
+    echo "Not here:$(printf ' %s' $need). The tests that need it will be skipped$how"
 fi
 exit 0
