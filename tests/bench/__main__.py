@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from tests.bench.figure import Figure
 LATEST = Path(__file__).parents[2] / ".bench" / "latest.json"
 
 
-def main() -> int:
-    """0 when every figure that could be measured is reached."""
+def main() -> None:
+    """Measure, print, write; the table itself says what is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--minutes",
@@ -44,7 +43,6 @@ def main() -> int:
             figures += measured
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps([figure.record() for figure in figures], indent=1) + "\n")
-    return 0 if all(figure.ok for figure in figures) else 1
 
 
 def _link() -> list[Figure]:
@@ -55,4 +53,4 @@ def _link() -> list[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
