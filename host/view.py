@@ -1,6 +1,6 @@
 """The pit wall's web side: addresses, and which function answers them.
 
-    /                               the page (static/index.html)
+    /   /static/NAME                the page and its files (assets.py)
     /ws/CAR?part=overlay            live pictures, paced by the browser (live.py)
     /stream/CAR.mjpg?part=overlay   live pictures for anything that plays MJPEG (stream.py)
     /snapshot/CAR.jpg?part=overlay  one frame captured after the request
@@ -13,13 +13,13 @@ Every error is one plain-text sentence.
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 import wire
+from host.assets import answer, read_assets
 from host.control import Looks, record
 from host.guard import HEADERS, Guard
 from host.live import live
@@ -29,7 +29,6 @@ from host.state import CarState, State, car_state, readiness
 from host.stream import snapshot, stream
 from host.watch import MAX_WATCHERS, Watchers
 
-STATIC = Path(__file__).parent / "static"
 MAX_BODY_BYTES = 4096
 
 
@@ -44,7 +43,6 @@ def make_app(
     app = web.Application(middlewares=[_word_errors, guard.middleware], client_max_size=MAX_BODY_BYTES)
     wall = Wall(channels, recordings, Watchers(max_watchers))
     app.add_routes(wall.routes())
-    app.router.add_static("/static", STATIC)
     app.on_response_prepare.append(_set_headers)
     app.on_shutdown.append(wall.stop)
     return app
@@ -58,10 +56,12 @@ class Wall:
         self._recordings = recordings
         self._watchers = watchers
         self._looks = Looks()
+        self._assets = read_assets()
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self.page),
+            web.get("/static/{name}", self.asset),
             web.get("/state", self.state),
             web.get("/healthz", self.healthz),
             web.get("/ws/{car}", self.live, allow_head=False),
@@ -75,8 +75,14 @@ class Wall:
         """End every stream, so that stopping the host does not wait for whoever watches."""
         self._watchers.stop()
 
-    async def page(self, _: web.Request) -> web.StreamResponse:
-        return web.FileResponse(STATIC / "index.html")
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        return answer(request, self._assets["index.html"])
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        asset = self._assets.get(request.match_info["name"])
+        if asset is None:
+            raise web.HTTPNotFound
+        return answer(request, asset)
 
     async def state(self, _: web.Request) -> web.StreamResponse:
         cars = [self._car_state(channel) for channel in self._channels.values()]

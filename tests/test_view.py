@@ -100,6 +100,15 @@ def test_no_script_puts_markup_from_text_into_the_page() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|https?://", scripts)
 
 
+def test_the_page_s_files_are_sent_once_and_then_confirmed() -> None:
+    with pit_wall("demo") as wall:
+        for path in ("/", "/static/main.js", "/static/icon.svg", "/static/no-picture.jpg"):
+            first = wall.get(path)
+            assert first.status == 200
+            again = wall.get(path, **{"If-None-Match": first.headers["ETag"]})
+            assert (again.status, again.body) == (304, b"")
+
+
 def test_static_files_end_at_their_folder() -> None:
     with pit_wall("demo") as wall:
         for path in ("/static/../view.py", "/static/%2e%2e/view.py", "/static//etc/passwd", "/static/"):

@@ -1,0 +1,43 @@
+"""The page's own files, read once at start: few, small, and the same for everybody."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import hdrs, web
+
+FOLDER = Path(__file__).parent / "static"
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+
+class Asset(NamedTuple):
+    """One file as it is sent."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+
+def read_assets(folder: Path = FOLDER) -> dict[str, Asset]:
+    """Every file of a type the page uses, by its name."""
+    return {path.name: _read(path) for path in folder.iterdir() if path.suffix in TYPES}
+
+
+def _read(path: Path) -> Asset:
+    body = path.read_bytes()
+    return Asset(body, TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+
+
+def answer(request: web.Request, asset: Asset) -> web.Response:
+    """The file; 304 to a browser that has it already."""
+    headers = {hdrs.ETAG: asset.etag, hdrs.CACHE_CONTROL: "no-cache"}
+    if request.headers.get(hdrs.IF_NONE_MATCH) == asset.etag:
+        return web.Response(status=304, headers=headers)
+    charset = None if asset.content_type.startswith("image/jpeg") else "utf-8"
+    return web.Response(body=asset.body, content_type=asset.content_type, charset=charset, headers=headers)
