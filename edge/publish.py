@@ -23,6 +23,7 @@ import zmq
 
 import keys as curve
 import wire
+from bell import Bell
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,6 @@ class Publisher:
         self._hosts: dict[bytes, _Host] = {}
         self._newest: Explained | None = None
         self._stopping = threading.Event()
-        self._wakes = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="publish", daemon=True)
         self.address = bind
         """Where hosts reach it, once entered; differs from `bind` where that left the port open."""
@@ -128,12 +128,10 @@ class Publisher:
             except zmq.ZMQError as why:
                 raise PublishError(f"cannot listen on {self._bind}: {zmq.strerror(why.errno or 0)}.") from why
             self.address = self._router.get_string(zmq.LAST_ENDPOINT)
-            self._alarm, self._bell = (stack.enter_context(context.socket(zmq.PAIR)) for _ in range(2))
-            self._alarm.bind("inproc://wake")
-            self._bell.connect("inproc://wake")
+            self._bell = stack.enter_context(contextlib.closing(Bell(context)))
             self._thread.start()
             stack.callback(self._thread.join)
-            stack.callback(self._wake)
+            stack.callback(self._bell.ring)
             stack.callback(self._stopping.set)
             self._stack = stack.pop_all()
         return self
@@ -146,29 +144,20 @@ class Publisher:
     def offer(self, explained: Explained) -> None:
         """Leave the newest frame; whoever has credit gets it."""
         self._newest = explained
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._wakes, contextlib.suppress(zmq.Again):
-            self._bell.send(b"", zmq.NOBLOCK)
+        self._bell.ring()
 
     def _serve(self) -> None:
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
-        poller.register(self._alarm, zmq.POLLIN)
+        poller.register(self._bell.socket, zmq.POLLIN)
         while not self._stopping.is_set():
             ready = dict(poller.poll(500))
-            if self._alarm in ready:
-                self._drain_alarm()
+            if self._bell.socket in ready:
+                self._bell.hush()
             if self._router in ready and self._read_requests() == BATCH:
                 self._stopping.wait(FLOOD_PAUSE_S)
             self._forget_silent()
             self._send_newest()
-
-    def _drain_alarm(self) -> None:
-        with contextlib.suppress(zmq.Again):
-            while True:
-                self._alarm.recv(zmq.NOBLOCK)
 
     def _read_requests(self) -> int:
         for count in range(BATCH):

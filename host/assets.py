@@ -8,11 +8,11 @@ from aiohttp import hdrs, web
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
 }
 
 
@@ -36,8 +36,6 @@ def _read(path: Path) -> Asset:
 
 def answer(request: web.Request, asset: Asset) -> web.Response:
     """The file; 304 to a browser that has it already."""
-    headers = {hdrs.ETAG: asset.etag, hdrs.CACHE_CONTROL: "no-cache"}
     if request.headers.get(hdrs.IF_NONE_MATCH) == asset.etag:
-        return web.Response(status=304, headers=headers)
-    charset = None if asset.content_type.startswith("image/jpeg") else "utf-8"
-    return web.Response(body=asset.body, content_type=asset.content_type, charset=charset, headers=headers)
+        return web.Response(status=304, headers={hdrs.ETAG: asset.etag})
+    return web.Response(body=asset.body, headers={hdrs.CONTENT_TYPE: asset.content_type, hdrs.ETAG: asset.etag})

@@ -16,6 +16,7 @@ import zmq
 
 import keys as curve
 import wire
+from bell import Bell
 from host.clock import ClockFilter
 from host.relay import Arrival, Channel
 
@@ -51,12 +52,8 @@ class Receiver:
         self._heard_ns = 0
         self._said_silent = -1
         self._stopping = threading.Event()
-        self._wakes = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._alarm = self._context.socket(zmq.PAIR)
-        self._bell = self._context.socket(zmq.PAIR)
-        self._alarm.bind("inproc://wake")
-        self._bell.connect("inproc://wake")
+        self._bell = Bell(self._context)
         self._thread = threading.Thread(target=self._run, name=f"receive {channel.name}", daemon=True)
         channel.link.address = address
 
@@ -67,7 +64,7 @@ class Receiver:
         except ReceiveError:
             self._context.destroy(linger=0)
             raise
-        self._channel.wake = self._wake
+        self._channel.wake = self._bell.ring
         self._thread.start()
         return self
 
@@ -76,13 +73,9 @@ class Receiver:
     ) -> None:
         self._channel.wake = lambda: None
         self._stopping.set()
-        self._wake()
+        self._bell.ring()
         self._thread.join()
         self._context.destroy(linger=0)
-
-    def _wake(self) -> None:
-        with self._wakes, contextlib.suppress(zmq.Again):
-            self._bell.send(b"", zmq.NOBLOCK)
 
     def _connect(self) -> zmq.Socket[bytes]:
         dealer = self._context.socket(zmq.DEALER)
@@ -130,21 +123,17 @@ class Receiver:
         """Read what comes, for `timeout_ns` at most; True once there is a frame, or other pictures are wanted."""
         poller = zmq.Poller()
         poller.register(self._dealer, zmq.POLLIN)
-        poller.register(self._alarm, zmq.POLLIN)
+        poller.register(self._bell.socket, zmq.POLLIN)
         ready = dict(poller.poll(max(0, -(-timeout_ns // 1_000_000))))
-        if self._alarm in ready:
-            self._drain_alarm()
+        rung = self._bell.socket in ready
+        if rung:
+            self._bell.hush()
             self._say_look()
         received = False
         with contextlib.suppress(zmq.Again):
             for _ in range(BATCH if self._dealer in ready else 0):
                 received = self._take(self._dealer.recv_multipart(zmq.NOBLOCK)) or received
-        return received or self._alarm in ready
-
-    def _drain_alarm(self) -> None:
-        with contextlib.suppress(zmq.Again):
-            while True:
-                self._alarm.recv(zmq.NOBLOCK)
+        return received or rung
 
     def _say_look(self) -> None:
         look, self._channel.look = self._channel.look, None

@@ -12,10 +12,10 @@ headers right behind each JPEG, and since nothing is known of the next frame the
 
 import contextlib
 import time
-from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from host.assets import FOLDER
 from host.relay import Arrival, Channel
 from host.watch import Watcher, Watchers, arrived, keep_short
 
@@ -25,7 +25,7 @@ LIVE_NS = 3_000_000_000
 SNAPSHOT_S = 2.0
 BOUNDARY = b"--frame\r\n"
 HEADERS = b"Content-Type: image/jpeg\r\n\r\n"
-NO_PICTURE = (Path(__file__).parent / "static" / "no-picture.jpg").read_bytes()
+NO_PICTURE = (FOLDER / "no-picture.jpg").read_bytes()
 """What a player shows while there is no fresh picture."""
 
 

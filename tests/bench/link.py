@@ -5,8 +5,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.client import Seen
@@ -59,28 +58,31 @@ def frame_bytes() -> int:
         return round(statistics.median(picture.size_bytes for picture in slow_car(ends, 3)))
 
 
-def slow_car(ends: Cable, seconds: float) -> list[Seen]:
+def slow_car(ends: Cable, seconds: float, stream: Sequence[str] = STREAM) -> list[Seen]:
     """The car at the near end; wall and client at the far end."""
-    car = f"tcp://{ends.near_address}:5555"
-    return _run(ends.in_near, ends.in_far, ends.in_far, car, "127.0.0.1", seconds)
+    return _watch(ends, ends.in_far, f"tcp://{ends.near_address}:5555", "127.0.0.1", seconds, stream)
 
 
-def slow_browser(ends: Cable, seconds: float) -> list[Seen]:
+def slow_browser(ends: Cable, seconds: float, stream: Sequence[str] = STREAM) -> list[Seen]:
     """Car and wall at the near end; the client at the far end."""
-    return _run(ends.in_near, ends.in_near, ends.in_far, "tcp://127.0.0.1:5555", ends.near_address, seconds)
+    return _watch(ends, ends.in_near, "tcp://127.0.0.1:5555", ends.near_address, seconds, stream)
 
 
-def _run(
-    edge_in: list[str], host_in: list[str], client_in: list[str], car: str, http: str, seconds: float
-) -> list[Seen]:
+def _watch(ends: Cable, wall_in: list[str], car: str, http: str, seconds: float, stream: Sequence[str]) -> list[Seen]:
+    """What an MJPEG client at the far end sees of a car at the near end, from the first picture on."""
+    edge = ("edge", "--bind", car, "--insecure", *stream)
+    client = [*ends.in_far, sys.executable, "-m", "tests.bench.client", http, "8080", "/stream/car.mjpg", str(seconds)]
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder)
-        edge = ("edge", "--bind", car, "--insecure", *STREAM)
         host = ("host", "--car", f"car={car}", "--http", f"{http}:8080", "--sessions", folder, "--insecure")
-        with process(logs / "edge.log", *edge, inside=edge_in), process(logs / "host.log", *host, inside=host_in):
-            time.sleep(3)
-            command = [sys.executable, "-m", "tests.bench.client", http, "8080", "/stream/car.mjpg", str(seconds)]
-            told = subprocess.run(
-                [*client_in, *command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=seconds + 30
-            )
-    return [Seen(*json.loads(line)[1:]) for line in told.stdout.splitlines()]
+        with (
+            process(logs / "edge.log", *edge, inside=ends.in_near),
+            process(logs / "host.log", *host, inside=wall_in),
+        ):
+            for _ in range(50):  # until the wall listens
+                told = subprocess.run(
+                    client, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds + 30
+                )
+                if told.returncode == 0:
+                    return [Seen(*json.loads(line)[1:]) for line in told.stdout.splitlines()]
+    raise AssertionError(told.stderr)
