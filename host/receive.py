@@ -110,6 +110,7 @@ class Receiver:
             due = now_ns - pinged_ns >= (PING_NS if received else TICK_NS)
             if due:
                 self._ping(now_ns)
+                self._say_look()
                 pinged_ns = now_ns
                 self._notice_silence(now_ns)
             if due or (received and self._channel.wanted):
@@ -136,9 +137,10 @@ class Receiver:
         return received or rung
 
     def _say_look(self) -> None:
+        """Pass on the look asked for; one that the car could not be told stays, unless a newer one has come."""
         look, self._channel.look = self._channel.look, None
         if look is not None and not self._say(wire.Settings(look=look)):
-            self._channel.look = look
+            self._channel.look = self._channel.look or look
 
     def _take(self, message: list[bytes]) -> bool:
         """Digest one message; True for a frame."""

@@ -186,6 +186,16 @@ def test_the_look_is_asked_for(bench: Bench, car: Car) -> None:
     assert bench.channel.look is None
 
 
+def test_a_look_asked_for_while_the_car_is_away_is_told_when_it_comes(bench: Bench) -> None:
+    look = wire.Look(strength=0.3)
+    bench.channel.tune(look)
+    eventually(lambda: bench.channel.look is look)
+    car = bench.car()
+    bench.until(car, lambda: car.settings)
+    assert car.settings == [wire.Settings(look=look)]
+    car.socket.close()
+
+
 def test_a_car_that_comes_back_is_another_session_with_another_clock(bench: Bench, car: Car) -> None:
     car.show(100)
     bench.until(car, lambda: bench.got)
