@@ -20,6 +20,8 @@ class Step:
     out_size: tuple[int, int]
     tapped: bool
     """True for a convolution, whose activations (after the activation function) are exposed; False for pooling."""
+    inputs: tuple[int, ...] = (-1,)
+    """The earlier steps whose cells this one looks at, by their place in the geometry; -1 is the image."""
 
 
 Geometry = tuple[Step, ...]

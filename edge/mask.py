@@ -35,10 +35,12 @@ class RawMask(NamedTuple):
     """A mask before it is scaled for the eye: `values · 2**exponent`."""
 
     values: Floats
-    """float32 (H, W) at the model's input size, ≥ 0 and finite. Belongs to the VisualBackProp that made it, until its
-    next call."""
+    """float32 (H, W) at the model's input size, finite. Belongs to the method that made it, until its next call."""
     exponent: int = 0
     """Not 0 only where the true mask would leave float32."""
+    signed: bool = False
+    """True where the sign tells which way a pixel pushes what is explained: steering to the left (negative) or right.
+    Otherwise all values are ≥ 0."""
 
 
 class VisualBackProp:
@@ -78,7 +80,7 @@ class VisualBackProp:
         if form == "exact":
             return self._exact(means)
         ones = self._coverage = self._coverage or self._ones()
-        values, exponent = self._exact(means)
+        values, exponent, _ = self._exact(means)
         cv2.divide(values, ones.values, values)
         return RawMask(values, exponent - ones.exponent)
 
@@ -101,7 +103,7 @@ class VisualBackProp:
 
     def _ones(self) -> RawMask:
         """The exact mask of all-ones means, with 1 in place of 0, as it divides a 0 there."""
-        values, exponent = self._exact([np.ones_like(mean) for mean in self._means])
+        values, exponent, _ = self._exact([np.ones_like(mean) for mean in self._means])
         return RawMask(np.where(values > 0, values, _ONE), exponent)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
@@ -18,12 +19,23 @@ from numpy.typing import NDArray
 
 from edge.flatbuffer import FlatbufferError, Table
 
+Floats = NDArray[np.float32]
+
 MAX_TENSOR_BYTES = 256 * 2**20
 """More than any pilot needs; a damaged shape would ask for the whole memory."""
 
 _MAX_TENSORS = 10_000
 _MAX_OPERANDS = 256
 _MAX_RANK = 8
+_DTYPES = {
+    "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
+    "INT8": "i1",
+    "UINT8": "u1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+}
 _OPERATORS = {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}
 _TYPES = {number: name for name, number in vars(TensorType).items() if isinstance(number, int)}
 _ITEM_BYTES = {
@@ -34,6 +46,32 @@ _ITEM_BYTES = {
 
 class PilotError(Exception):
     """A pilot cannot be used; the message is one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantization:
+    """Integers that stand for real numbers: real = scale · (stored - zero), for all of a tensor or slice by slice."""
+
+    scales: Floats
+    """float32 (1,), or one for each slice along `axis`."""
+    zeros: NDArray[np.int64]
+    """The integers that stand for 0, as many as scales."""
+    axis: int
+
+    def real(self, stored: NDArray[Any]) -> Floats:
+        """The real numbers that `stored`, of the tensor's shape, stands for."""
+        shape = [1] * stored.ndim
+        if self.scales.size > 1:
+            shape[self.axis] = -1
+        shifted = stored.astype(np.float32) - self.zeros.astype(np.float32).reshape(shape)
+        real: Floats = shifted * self.scales.reshape(shape)
+        return real
+
+    def stored(self, real: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The nearest integers, kept within `dtype`; only where one scale serves the whole tensor."""
+        limits = np.iinfo(dtype)
+        nearest: NDArray[Any] = np.clip(np.rint(real / self.scales[0]) + self.zeros[0], limits.min, limits.max)
+        return nearest.astype(dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +88,13 @@ class Tensor:
     data: NDArray[np.uint8] | None
     variable: bool
     """Kept from one run to the next."""
-    quantized: bool
+    quantization: Quantization | None
+
+    def real(self, stored: NDArray[Any]) -> Floats:
+        """What values of this tensor, as TFLite keeps them, stand for; float32 ones are passed on as they are."""
+        if self.quantization and np.issubdtype(stored.dtype, np.integer):
+            return self.quantization.real(stored)
+        return stored if stored.dtype == np.float32 else stored.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +142,20 @@ class Model:
             if operator.name in {"DEQUANTIZE", "DENSIFY"} and known.issuperset(operator.inputs):
                 known.update(operator.outputs)
         return frozenset(known)
+
+    def constant(self, index: int) -> Floats | None:
+        """The real values of a constant, unpacked where the file packs them: float32 in the tensor's shape, or None."""
+        tensor = self.tensors[index]
+        if tensor.data is not None and tensor.type in _DTYPES:
+            return tensor.real(tensor.data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
+        maker = self.makers.get(index)
+        unpacks = maker is not None and maker.name == "DEQUANTIZE" and index in self.constants
+        return self.constant(maker.inputs[0]) if maker and unpacks else None
+
+    @cached_property
+    def makers(self) -> dict[int, Operator]:
+        """The operator that makes a tensor."""
+        return {output: operator for operator in self.operators for output in operator.outputs}
 
     def operands(self, operator: Operator) -> Iterator[Tensor]:
         """The operator's inputs, without those left out."""
@@ -190,23 +248,29 @@ def _tensor(index: int, table: Table, buffers: Sequence[NDArray[np.uint8]]) -> T
         signature=table.integers(7, _MAX_RANK),
         data=data if data.size else None,
         variable=bool(table.number(5, "<B")),
-        quantized=_quantized(table.table(4)),
+        quantization=_quantization(table.table(4)),
     )
     _check_size(tensor)
+    _check_quantization(tensor)
     return tensor
 
 
-def _quantized(table: Table | None) -> bool:
+def _quantization(table: Table | None) -> Quantization | None:
     if table is None:
-        return False
+        return None
     if table.number(4, "<B") or table.where(5) is not None:
         raise FlatbufferError("it quantizes in a way that is not supported")
     for field in (0, 1):
         table.array(field, "<f4", 65_536)
-    scales, zeros = table.array(2, "<f4", 65_536), table.array(3, "<i8", 65_536)
+    scales = table.array(2, "<f4", 65_536).astype(np.float32)
+    zeros = table.array(3, "<i8", 65_536).astype(np.int64)
     if zeros.size not in {0, scales.size}:
         raise FlatbufferError("a scale of a quantized tensor has no zero point")
-    return scales.size > 0
+    return (
+        Quantization(scales, zeros if zeros.size else np.zeros_like(scales, np.int64), table.number(6))
+        if scales.size
+        else None
+    )
 
 
 def _operator(index: int, table: Table, codes: Sequence[tuple[str, bool]]) -> Operator:
@@ -259,6 +323,15 @@ def _check_size(tensor: Tensor) -> None:
     item_bytes = _ITEM_BYTES.get(tensor.type)
     if tensor.data is not None and item_bytes and tensor.data.size != prod(tensor.shape) * item_bytes:
         raise FlatbufferError(f"its constant {tensor.name!r} is not as long as its shape says")
+
+
+def _check_quantization(tensor: Tensor) -> None:
+    """One scale, or as many as there are slices along the axis; each a positive number."""
+    if (how := tensor.quantization) is None:
+        return
+    sliced = 0 <= how.axis < len(tensor.shape) and how.scales.size == tensor.shape[how.axis]
+    if not (how.scales.size == 1 or sliced) or not np.isfinite(how.scales).all():
+        raise FlatbufferError(f"its tensor {tensor.name!r} is quantized with scales that do not fit its shape")
 
 
 def _check_indices(model: Model) -> None:
