@@ -38,6 +38,24 @@ PARTS = ("overlay", "camera", "mask")
 
 COLORMAPS = ("turbo", "inferno", "viridis", "jet", "hot", "green")
 
+METHODS = (
+    "visualbackprop",
+    "coverage",
+    "gradient",
+    "gradient-input",
+    "gradcam",
+    "hirescam",
+    "gradient-visualbackprop",
+    "integrated-gradients",
+    "integrated-visualbackprop",
+    "itti",
+    "edges",
+)
+"""How a map can be made; edge/methods says what each one is worth, and which can be had for a pilot Status says."""
+
+TARGETS = ("steering", "throttle", "steering-bin", "throttle-bin")
+"""What a map can explain: the number the pilot gives, or the bin it chose."""
+
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")]
 """A car's name: safe in a URL, a file name and a log line."""
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -58,8 +76,24 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     strength: Annotated[float, Meta(ge=0, le=1)] = 0.7
     """Opacity of the strongest mask pixel."""
     colormap: Literal["turbo", "inferno", "viridis", "jet", "hot", "green"] = "turbo"
-    mask: Literal["exact", "coverage"] = "exact"
-    """Which form of VisualBackProp: as published, or divided by the mask of all-ones activations."""
+    method: Literal[
+        "visualbackprop",
+        "coverage",
+        "gradient",
+        "gradient-input",
+        "gradcam",
+        "hirescam",
+        "gradient-visualbackprop",
+        "integrated-gradients",
+        "integrated-visualbackprop",
+        "itti",
+        "edges",
+    ] = "visualbackprop"
+    """How the map is made."""
+    target: Literal["steering", "throttle", "steering-bin", "throttle-bin"] = "steering"
+    """Which of the pilot's words is explained; not every method can tell them apart."""
+    layer: Annotated[str, Meta(max_length=64)] = ""
+    """The convolution that Grad-CAM and HiResCAM look at, by name; empty is the last one."""
     gamma: Annotated[float, Meta(ge=0.2, le=2)] = 0.5
     """Exponent on the scaled mask; below 1 lifts the faint parts."""
     smoothing: Annotated[float, Meta(ge=0, le=0.95)] = 0.0
@@ -80,6 +114,23 @@ class MaskStats(msgspec.Struct, frozen=True):
 
     magnitude: float
     scale: float
+    signed: bool = False
+    """How to read the `mask` picture. False: 0 is nothing, 255 is `scale`. True: 128 is nothing, 1 pushes what is
+    explained down by `scale` (steering: to the left), 255 pushes it up (to the right)."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """How faithful the maps are: hiding what they point at changes the pilot's word `ratio` times as much as hiding as
+    much of the picture at random. Measured on the car, on frames as they come, for the method in `look`.
+    """
+
+    method: Label
+    ratio: Annotated[float, Meta(ge=0, le=1e6)]
+    low: Annotated[float, Meta(ge=0, le=1e6)]
+    high: Annotated[float, Meta(ge=0, le=1e6)]
+    """`ratio` lies between these two with a probability of 95 %."""
+    frames: Annotated[int, Meta(ge=1, le=2**31)]
+    """How many frames that is measured on."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +172,10 @@ class Frame(_Message, frozen=True, kw_only=True):
     outputs: Annotated[dict[Label, Annotated[list[float], Meta(max_length=64)]], Meta(max_length=16)] = {}
     """Every output of the pilot by name, as it came."""
     mask: MaskStats | None = None
+    check: Check | None = None
+    """Of the newest frames explained like this one; None until enough of them were checked."""
+    refused: Sentence = ""
+    """Why there is no map made by `look.method`, where one was wanted; the pictures then show none."""
     drops: Annotated[dict[Label, Count], Meta(max_length=16)] = {}
     """Frames and messages dropped since the start of the process, by cause."""
     health: Health = Health()
@@ -144,6 +199,13 @@ class Status(_Message, frozen=True, kw_only=True):
     """Why no frames come, in one sentence; empty while they do."""
     source: Label = "?"
     pilot: Label = "?"
+    methods: Annotated[list[Label], Meta(max_length=32)] = []
+    """What can be asked for in Look.method of this pilot."""
+    refusals: Annotated[dict[Label, Sentence], Meta(max_length=32)] = {}
+    """Methods that cannot, and why."""
+    targets: Annotated[list[Label], Meta(max_length=8)] = []
+    layers: Annotated[list[Label], Meta(max_length=32)] = []
+    """Convolutions to choose from, first to last."""
 
 
 class Ping(_Message, frozen=True, kw_only=True):

@@ -1,12 +1,14 @@
 """`python -m edge`: the process on the car."""
 
 import argparse
+import contextlib
 import logging
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,9 +17,15 @@ from msgspec import Meta
 
 import keys as curve
 from config import ConfigError, parse
+from edge import card as cards
+from edge.background import Background
 from edge.capture import SourceError, open_source
+from edge.card import CardFlags
+from edge.check import Checker
+from edge.explain import Explainer
+from edge.methods import CATALOG
 from edge.pilot import Pilot, PilotError
-from edge.pipeline import Explainer, Pipeline
+from edge.pipeline import Pipeline
 from edge.publish import Publisher, PublishError
 from wire import Look, Name
 
@@ -67,7 +75,12 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             "change how the overlay looks"
         ),
     ] = False
+    check: Annotated[
+        bool,
+        Meta(description="measure now and then, on a watched frame, how much better the maps explain than random ones"),
+    ] = True
     look: Look = Look()
+    card: CardFlags = CardFlags()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,8 +106,11 @@ def run(config: EdgeConfig) -> int:
     source = open_source(
         config.source, size=_size(config.size), fps=config.fps, loop=config.loop, realtime=config.pace == "recorded"
     )
-    pilot = Pilot.load(Path(config.pilot) if config.pilot else BUNDLED_PILOT, threads=config.threads)
-    explainer = Explainer(pilot, car=config.name, session=session, quality=config.quality, look=config.look)
+    path = Path(config.pilot) if config.pilot else BUNDLED_PILOT
+    pilot = Pilot.load(path, card=cards.of(path, config.card), threads=config.threads)
+    checker = Checker(pilot.another) if config.check else None
+    explaining = partial(Explainer, car=config.name, session=session, quality=config.quality, checker=checker)
+    explainer = explaining(pilot)
     publisher = Publisher(
         config.bind,
         config.name,
@@ -102,15 +118,21 @@ def run(config: EdgeConfig) -> int:
         keys=car_keys,
         source=config.source[-64:],
         pilot=pilot.name,
-        on_look=lambda look: setattr(explainer, "look", look),
+        abilities=explainer.abilities(),
+        on_look=lambda look: setattr(pipeline, "look", look),
     )
-    pipeline = Pipeline(source, explainer, publisher, lossless=config.pace == "fast")
+    lossless = config.pace == "fast"
+    background = None if lossless else Background(lambda: explaining(pilot.another()), publisher.offer_late)
+    pipeline = Pipeline(source, explainer, publisher, look=config.look, background=background, lossless=lossless)
 
-    with publisher, pipeline:
+    with publisher, checker or contextlib.nullcontext(), background or contextlib.nullcontext(), pipeline:
+        if refused := explainer.refusal(config.look):
+            log.warning("%s", refused)
         log.info(
-            "%s: %s explained by VisualBackProp, pilot %s (%d×%d), for hosts at %s",
+            "%s: %s explained by %s, pilot %s (%d×%d), for hosts at %s",
             config.name,
             source.name,
+            CATALOG[config.look.method].title,
             pilot.name,
             pilot.input_size[1],
             pilot.input_size[0],

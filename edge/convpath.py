@@ -1,163 +1,123 @@
-"""The way from a pilot's camera image to its last convolution, followed operator by operator.
+"""The ways from a pilot's camera image to its last convolutions, followed operator by operator.
 
-    image ─▶ MUL ─▶ CONV_2D ─▶ ELU ─▶ PAD ─▶ CONV_2D+RELU ─▶ MAX_POOL_2D ─▶ ... ─▶ CONV_2D ─▶ RELU ─▶ RESHAPE ─▶ head
-                    step 1     tap           step 2, tap     step 3                step n     tap
+    image ─▶ MUL ─▶ CONV_2D ─▶ ELU ─┬─▶ PAD ─▶ CONV_2D+RELU ─▶ ADD ─▶ MAX_POOL_2D ─▶ CONV_2D ─▶ RELU ─▶ RESHAPE ─▶ head
+                    step 0     tap  └──────────  step 1, tap ─▶ 2      step 3         step 4     tap
 
-Each convolution and each pooling is a Step. A convolution's tap is what its activation function gives; where that is an
-operator of its own, that operator's output. What the operators mean is in operators.py.
+Each convolution, pooling, join of branches, crop and resize is a Step. The tap of a convolution is what its activation
+function gives; where that is made of operators of its own (a ReLU; x·σ(x) of LOGISTIC and MUL), the output of the last
+one. A batch normalisation before it is included, one behind it is not. Where a pooling or the like comes between, the
+tap stays at the convolution, and the activation function still tells how its values count.
+
+What has lost its rows and columns (a dense layer, the mean of the whole image) is off the way, and so is what other
+inputs bring: a value joined from there counts as a constant. Of a sequence of frames only the newest, the last, is
+followed. What each operator does is in operators.py.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, replace
+from math import prod
 
-from edge.geometry import Geometry, Step
-from edge.operators import (
-    CONVOLUTIONS,
-    NO_FRAME,
-    OPERATORS,
-    REASONS,
-    Activation,
-    Arithmetic,
-    Frame,
-    Identity,
-    Pad,
-    Window,
-    activation,
-    damaged,
-    layer_name,
-    paddings,
-    shape,
-    unusual_padding,
-    window,
-)
-from edge.tflite import Model, Operator, PilotError
+from edge.geometry import Geometry, Reads, Step
+from edge.operators import CONVOLUTIONS
+from edge.tflite import Model, PilotError, Tensor
+from edge.walk import Walk
+from edge.windows import grid
+
+MAX_SIDE = 4096
+MAX_CELLS = 2**26
+"""Of all steps together: a damaged file would ask for the whole memory."""
+
+_LOWEST = {"INT8": -(2**7), "UINT8": 0, "INT16": -(2**15)}
+"""The types of quantized activations, and their lowest values."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConvPath:
-    """`taps[i]` is the tensor that holds the activations of the i-th tapped step, shape (1, h, w, channels)."""
+    """`taps[i]` is the tensor that holds the activations of the i-th tapped step, shape (frames, h, w, channels).
+
+    The step's are those of the last frame, `[-1]`. Where `model.tensors[tap]` is not of type FLOAT32 it says what its
+    integers stand for: `model.tensors[tap].real(stored)`.
+    """
 
     geometry: Geometry
     taps: tuple[int, ...]
 
 
 def find(model: Model, image: int) -> ConvPath:
-    """Follow the operators from tensor `image`. Raises PilotError where the way cannot be told or is not supported."""
-    ahead = _leading_to_convolutions(model)
-    walk = _Walk(model, image)
-    while operator := _next(model, walk.at, ahead):
-        if not walk.take(operator, must=operator.index in ahead):
-            break
+    """Follow the operators from tensor `image`: (1, h, w, channels), or (1, frames, h, w, channels).
+
+    Raises PilotError where a way cannot be told or is not supported.
+    """
+    if grid(model, image) is None:
+        raise PilotError("takes no image of a fixed size")
+    steering = _before(model, _steering_outputs(model))
+    walk = Walk(model, image, ahead=_before(model, set(), steering))
+    for operator in model.operators:
+        if operator.index in steering:
+            walk.take(operator)
     if not walk.taps:
         raise PilotError("has no convolution between its camera image and its outputs, so there is nothing to show")
-    for tap in (model.tensors[index] for index in walk.taps):
-        if tap.type != "FLOAT32":
-            raise PilotError(f"computes in {tap.type} (tensor {tap.name!r}); only FLOAT32 pilots are supported")
-    return ConvPath(tuple(walk.steps), tuple(walk.taps))
+    steps = [_counted(step, walk, model, place) for place, step in enumerate(walk.steps)]
+    geometry, taps = _pruned(steps, walk.taps)
+    _check(model, geometry, taps)
+    return ConvPath(geometry, taps)
 
 
-@dataclass
-class _Walk:
-    """Where the way has come to, and what lay on it."""
-
-    model: Model
-    at: int
-    steps: list[Step] = field(default_factory=list)
-    taps: list[int] = field(default_factory=list)
-    frame: Frame = NO_FRAME
-    fresh: bool = False
-    """Since the last convolution nothing but its own activation function or a constant's arithmetic has come."""
-    active: bool = False
-    """The last convolution has had its activation function."""
-
-    def take(self, operator: Operator, *, must: bool) -> bool:
-        """Go over one operator; False if the way ends before it. Raises PilotError if it must not end there."""
-        refusal = self._refusal(operator)
-        if refusal and must:
-            raise PilotError(
-                f"cannot be shown: operator {operator.name} ({layer_name(self.model, operator)!r}), "
-                f"which lies before its last convolution, {refusal}"
-            )
-        if refusal:
-            return False
-        match OPERATORS[operator.name]:
-            case Window():
-                self._step(operator)
-            case Activation():
-                self._reach(operator, activated=True)
-            case Arithmetic():
-                self._reach(operator, activated=bool(activation(operator)))
-            case Pad():
-                self._widen(operator)
-            case Identity():
-                pass
-        self.at = operator.outputs[0]
-        return True
-
-    def _step(self, operator: Operator) -> None:
-        step = window(self.model, operator, self.frame)
-        if step is None:
-            raise damaged(operator)
-        self.steps.append(step)
-        self.frame = NO_FRAME
-        self.fresh, self.active = step.tapped, bool(activation(operator))
-        if step.tapped:
-            self.taps.append(operator.outputs[0])
-
-    def _reach(self, operator: Operator, *, activated: bool) -> None:
-        """Let the tap follow: up to the last activation function, or while there has been none."""
-        if self.fresh and (activated or not self.active):
-            self.taps[-1] = operator.outputs[0]
-        self.active = self.active or activated
-
-    def _widen(self, operator: Operator) -> None:
-        (top, bottom), (left, right) = self.frame
-        rows, columns = paddings(self.model, operator)[1:3]
-        self.frame = ((top + rows[0], bottom + rows[1]), (left + columns[0], right + columns[1]))
-        self.fresh = False
-
-    def _refusal(self, operator: Operator) -> str:
-        """Why the way cannot lead over this operator; empty if it can."""
-        kind = OPERATORS.get(operator.name)
-        if kind is None or len(operator.outputs) != 1:
-            return REASONS.get(operator.name, "is of a kind that is not supported there")
-        if self.at != operator.inputs[0] and not isinstance(kind, Arithmetic):
-            return "uses the image as its parameter"
-        if isinstance(kind, Arithmetic):
-            others = {index for index in operator.inputs if index != self.at}
-            if not others or not others <= self.model.constants:
-                return "joins two branches, such as a residual connection"
-        if isinstance(kind, Pad):
-            return unusual_padding(self.model, operator)
-        if not isinstance(kind, Window) and shape(self.model, (self.at,)) != shape(self.model, operator.outputs[:1]):
-            return "changes the shape of the image"
-        return ""
+def _steering_outputs(model: Model) -> set[int]:
+    """Outputs that are no pictures, such as a decoder's; all of them if there are no others."""
+    pictures = {index for index in model.outputs if min(grid(model, index) or (0,)) > 1}
+    return {*model.outputs} - pictures or {*model.outputs}
 
 
-def _next(model: Model, at: int, ahead: frozenset[int]) -> Operator | None:
-    """The operator by which the way goes on from tensor `at`; None where it ends."""
-    users = [operator for operator in model.operators if at in operator.inputs]
-    onward = [operator for operator in users if operator.index in ahead]
-    if len(onward) > 1:
-        names = " and ".join(f"{operator.name} ({layer_name(model, operator)!r})" for operator in onward[:2])
-        raise PilotError(f"cannot be shown: it branches before its last convolution, into {names}")
-    pointwise = [operator for operator in users if _keeps(model, at, operator)]
-    chosen = onward or pointwise
-    return chosen[0] if len(chosen) == 1 else None
-
-
-def _keeps(model: Model, at: int, operator: Operator) -> bool:
-    """It gives one value for each value of tensor `at`."""
-    kind = OPERATORS.get(operator.name)
-    same = shape(model, operator.outputs[:1]) == model.tensors[at].shape
-    return isinstance(kind, Activation | Arithmetic | Identity) and same
-
-
-def _leading_to_convolutions(model: Model) -> frozenset[int]:
-    """Operators that are a convolution or have one behind them."""
+def _before(model: Model, wanted: set[int], among: frozenset[int] | None = None) -> frozenset[int]:
+    """Operators that the tensors `wanted` depend on; with `among`, also its convolutions and what they depend on."""
     found: set[int] = set()
-    wanted: set[int] = set()
     for operator in reversed(model.operators):
-        if operator.name in CONVOLUTIONS or not wanted.isdisjoint(operator.outputs):
+        starts = among is not None and operator.index in among and operator.name in CONVOLUTIONS
+        if starts or not wanted.isdisjoint(operator.outputs):
             found.add(operator.index)
             wanted.update(index for index in operator.inputs if index >= 0)
     return frozenset(found)
+
+
+def _counted(step: Step, walk: Walk, model: Model, place: int) -> Step:
+    """With the plain mean, which costs least, where integers have nothing below 0."""
+    how = model.tensors[walk.taps[place]].quantization if step.tapped else None
+    reads: Reads = step.reads
+    if how and how.scales.size == 1 and how.zeros[0] <= _LOWEST.get(model.tensors[walk.taps[place]].type, -math.inf):
+        reads = "mean"
+    return replace(step, reads=reads)
+
+
+def _pruned(steps: list[Step], taps: dict[int, int]) -> tuple[Geometry, tuple[int, ...]]:
+    """Without the steps that no convolution lies behind."""
+    wanted: set[int] = set()
+    for place, step in reversed([*enumerate(steps)]):
+        if step.tapped or place in wanted:
+            wanted.update((place, *step.inputs))
+    kept = sorted(wanted - {-1})
+    places = {-1: -1, **{place: new for new, place in enumerate(kept)}}
+    moved = (replace(steps[place], inputs=tuple(places[i] for i in steps[place].inputs)) for place in kept)
+    return tuple(moved), tuple(taps[place] for place in kept if steps[place].tapped)
+
+
+def _check(model: Model, geometry: Geometry, taps: tuple[int, ...]) -> None:
+    cells = 0
+    for step in geometry:
+        if max(*step.in_size, *step.out_size, *map(abs, step.pad)) > MAX_SIDE:
+            raise PilotError(f"is too large to be shown: layer {step.name!r} has more than {MAX_SIDE} rows or columns")
+        sides = [size + 2 * abs(pad) for size, pad in zip(step.in_size, step.pad, strict=True)]
+        cells += prod(sides) + prod(step.out_size) + step.resized * step.in_size[0] * step.out_size[0]
+    if cells > MAX_CELLS:
+        raise PilotError(f"is too large to be shown: its layers have {cells} cells, at most {MAX_CELLS} are supported")
+    for step, tap in zip((step for step in geometry if step.tapped), taps, strict=True):
+        _check_tap(step, model.tensors[tap], grid(model, tap))
+
+
+def _check_tap(step: Step, tensor: Tensor, size: tuple[int, int] | None) -> None:
+    if tensor.type != "FLOAT32" and not (tensor.type in _LOWEST and tensor.quantization):
+        raise PilotError(
+            f"computes in {tensor.type} (tensor {tensor.name!r}); only FLOAT32 and quantized integers are supported"
+        )
+    if size != step.out_size:
+        raise PilotError(f"cannot be shown: its layer {step.name!r} leaves the image taken apart (SPACE_TO_BATCH_ND)")

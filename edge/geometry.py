@@ -1,13 +1,22 @@
-"""The spatial geometry of a pilot's conv path: what mask.py needs to know, and all it needs to know."""
+"""The spatial geometry of a pilot's convolutions: what mask.py needs to know, and all it needs to know.
+
+image ─▶ 0 conv ─▶ 1 conv ─▶ 2 conv ─▶ 3 join ─▶ 4 conv        inputs of 0: (-1,), of 1: (0,), of 3: (2, 0)
+              └───────────────────────▶
+"""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Reads = Literal["mean", "positive", "magnitude"]
+"""What stands for a cell's activations: their mean; the mean of their positive part; the mean of their magnitudes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One layer that maps a grid of `in_size` cells to one of `out_size` cells. All pairs are (height, width).
+    """One layer that maps grids of `in_size` cells to one of `out_size` cells. All pairs are (height, width).
 
-    Output cell i sees input rows `stride·i − pad + dilation·t` for t = 0 … kernel − 1, likewise columns.
+    Output cell i sees input rows `stride·i − pad + dilation·t` for t = 0 … kernel − 1, likewise columns. What joins
+    several grids looks through a window of 1×1 at each; a crop is such a window too, with a negative pad.
     """
 
     name: str
@@ -19,10 +28,16 @@ class Step:
     in_size: tuple[int, int]
     out_size: tuple[int, int]
     tapped: bool
-    """True for a convolution, whose activations (after the activation function) are exposed; False for pooling."""
+    """True for a convolution, whose activations (after the activation function) are exposed; False for all else."""
     inputs: tuple[int, ...] = (-1,)
     """The earlier steps whose cells this one looks at, by their place in the geometry; -1 is the image."""
+    reads: Reads = "mean"
+    """How a tapped step's activations count. Where none can be negative the mean is the mean of their magnitudes."""
+    resized: bool = False
+    """True for a resize, whose window has no fixed size: output cell i stands for the input rows from ⌊i·in/out⌋ to
+    ⌈(i + 1)·in/out⌉ − 1, likewise columns. Kernel, stride, dilation and pad say nothing then."""
 
 
 Geometry = tuple[Step, ...]
-"""From the image input to the last convolution: each step's `out_size` is the next one's `in_size`."""
+"""Every way from the image input to a last convolution. Each step stands behind those it looks at, and their `out_size`
+(the image's size) is its `in_size`. A step that no other looks at is tapped."""

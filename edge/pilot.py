@@ -1,237 +1,241 @@
-"""A pilot: the network that turns one camera frame into steering and throttle, run with its activations exposed.
+"""A pilot: the network that turns camera frames into steering and throttle, run with its activations exposed.
 
-rgb ─▶ resize ─▶ grey? ─▶ ÷255 ─▶ interpreter ─┬─▶ outputs by name ─▶ drive
-                                               └─▶ activations of the convolutions (views)
+rgb ─▶ image.Eye ───┐
+                    ├─▶ interpreter ─┬─▶ outputs by name ─▶ drive
+extras.Feeder ──────┘                ├─▶ activations of the convolutions (views)
+   ▲ memory: the last words          └─▶ backward ─▶ gradients
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
-import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edge import convpath, tflite
-from edge.controls import Controls, assign
-from edge.convpath import ConvPath
-from edge.operators import layer_name
-from edge.tflite import Model, Operator, PilotError, Tensor
+from edge import card as cards
+from edge import start, tflite
+from edge.backward import Backward
+from edge.card import Card
+from edge.extras import Feeder, store
+from edge.image import Eye, Picture
+from edge.plan import (
+    MAX_OUTPUT_VALUES,
+    MAX_OUTPUTS,
+    Plan,
+    dimensions,
+    input_name,
+    output_name,
+    plan,
+)
+from edge.tflite import Floats, Model, PilotError
 from wire import Drive
 
-__all__ = ["Pilot", "PilotError", "Plan", "plan"]
+__all__ = [
+    "MAX_OUTPUTS",
+    "MAX_OUTPUT_VALUES",
+    "Gradients",
+    "Past",
+    "Pilot",
+    "PilotError",
+    "Plan",
+    "dimensions",
+    "input_name",
+    "output_name",
+    "plan",
+]
 
-MAX_FILE_BYTES = 512 * 2**20
-MAX_OUTPUTS = 16
-MAX_OUTPUT_VALUES = 64
-"""An output with more values steers nothing; it is left out."""
-
-_WHITE = np.float32(255)
-_HEAD = frozenset({"TANH", "LOGISTIC", "SOFTMAX", "RELU", "RELU6", "RESHAPE", "SQUEEZE", "ADD"})
+_NO_EXTRAS: Mapping[str, Floats] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a model offers, before anything runs. Numbers are indices of tensors."""
+class Gradients(NamedTuple):
+    """How a target changes with what it hangs on, for the last run. Valid until the next call."""
 
-    image: Tensor
-    path: ConvPath
-    outputs: dict[str, int]
-    controls: Controls
+    image: Floats
+    """float32 (H, W, C), by each value of the prepared image."""
+    taps: list[Floats]
+    """float32 (h, w, C) each, by the activations, in their order."""
+
+
+class Past(NamedTuple):
+    """What a pilot remembers; empty for one that is fed single frames."""
+
+    seen: tuple[Picture, ...] = ()
+    said: tuple[Drive, ...] = ()
 
 
 class Pilot:
-    """One loaded pilot. Not for several threads at once."""
+    """One loaded pilot. Not for several threads at once.
 
-    def __init__(self, name: str, sha256: str, wanted: Plan, interpreter: Interpreter) -> None:
+    It remembers frames and its own words where the network is fed such; `infer` adds to them, `run` does not.
+    """
+
+    def __init__(
+        self, name: str, sha256: str, model: Model, wanted: Plan, backward: Backward | str, interpreter: Interpreter
+    ) -> None:
         """Use `Pilot.load`."""
-        _, height, width, channels = wanted.image.shape
         self.name = name
         self.sha256 = sha256
         """Of the file's bytes, hexadecimal."""
-        self.input_size = (height, width)
-        self.channels: int = channels
-        """1 (grey) or 3 (red, green, blue)."""
+        self.model = model
+        """What the file holds, its image of the size it is fed."""
+        self.plan = wanted
+        self.card = wanted.card
+        """How it is fed and read, with nothing left open."""
         self.geometry = wanted.path.geometry
         self.controls = wanted.controls
+        self.targets = wanted.targets
+        """What a gradient can explain, by name."""
+        self.no_gradients = backward if isinstance(backward, str) else ""
+        """Why there are no gradients, in one sentence; empty if there are."""
+        self._eye = Eye(wanted.image, wanted.card.image)
+        self.input_size = self._eye.size
+        self.channels = self._eye.channels
+        """Of one frame: 1 (grey) or 3."""
+        self.frames = self._eye.frames
+        """How many frames the network is fed at once."""
+        self._feeder = Feeder(wanted.extras, pilot=name, throttles=self.controls.throttle is not None)
         self._interpreter = interpreter
+        self._backward = backward if isinstance(backward, Backward) else None
+        self._stateful = any(tensor.variable for tensor in model.tensors)
+        self._readers: dict[int, Callable[[], NDArray[Any]]] = {}
         self._image = interpreter.tensor(wanted.image.index)
-        self._taps = [interpreter.tensor(tap) for tap in wanted.path.taps]
-        self._outputs = {output: interpreter.tensor(index) for output, index in wanted.outputs.items()}
-        self._resized = np.empty((height, width, 3), np.uint8)
-        self._grey = np.empty((height, width), np.uint8)
+        self._extras = [interpreter.tensor(it.tensor.index) for it in wanted.extras]
+        self._taps = [(model.tensors[tap], interpreter.tensor(tap)) for tap in wanted.path.taps]
+        self._outputs = {name: (model.tensors[at], interpreter.tensor(at)) for name, at in wanted.outputs.items()}
+        self._given = _NO_EXTRAS
+        self._told: dict[str, Floats] = {}
+        self._chosen: dict[str, int] = {}
 
     @classmethod
-    def load(cls, path: Path, *, threads: int = 1) -> Self:
-        """Read, check and start a .tflite file. Raises PilotError with the file's name and the reason."""
+    def load(cls, path: Path, *, card: Card | None = None, threads: int = 1) -> Self:
+        """Read, check and start a .tflite file. Raises PilotError with the file's name and the reason.
+
+        Without a `card` the one beside the file counts, if there is one and it was made for this file.
+        """
         try:
-            data = _read(path)
-            model = tflite.read(data)
-            wanted = plan(model)
-            exposed = tflite.expose(model, wanted.path.taps)
-            interpreter = _start(exposed, wanted, threads)
+            data = start.read(path)
+            card = cards.of(path) if card is None else card
+            model = start.sized(tflite.read(data), card)
+            return cls._begin(path.stem, hashlib.sha256(data).hexdigest(), model, plan(model, card), threads)
+        except cards.CardError:
+            raise
         except PilotError as why:
             raise PilotError(f"pilot {path} {why}") from why
-        return cls(path.stem, hashlib.sha256(data).hexdigest(), wanted, interpreter)
 
-    def infer(self, rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Run the network on uint8 (h, w, 3), red first, of any size; it is resized to `input_size` if need be.
+    @classmethod
+    def _begin(cls, name: str, sha256: str, model: Model, wanted: Plan, threads: int) -> Self:
+        backward = start.backward(model, wanted)
+        needs = () if isinstance(backward, str) else backward.needs
+        interpreter = start.start(tflite.expose(model, [*wanted.path.taps, *needs]), wanted, threads)
+        return cls(name, sha256, model, wanted, backward, interpreter)
 
-        Returns the outputs by name, flat copies of at most MAX_OUTPUT_VALUES values, as the network gives them.
-        Raises RuntimeError while views from `activations` are still held.
+    def another(self) -> Self:
+        """The same pilot once more, from memory, for another thread; it remembers nothing yet."""
+        return self._begin(self.name, self.sha256, self.model, self.plan, threads=1)
+
+    def infer(self, rgb: NDArray[np.uint8], extras: Mapping[str, Floats] = _NO_EXTRAS) -> dict[str, Floats]:
+        """Run the network on the next frame: uint8 (h, w, 3), red first, of any size; it is resized if need be.
+
+        extras: values for further inputs, by the input's name or kind (see extras.py). Returns the outputs by name,
+        flat copies of at most MAX_OUTPUT_VALUES values, as the network gives them. Raises RuntimeError while views from
+        `activations` are still held.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise ValueError(f"a frame is uint8 (h, w, 3), not {rgb.dtype} {rgb.shape}")
-        np.divide(self._fitted(rgb), _WHITE, out=self._image().reshape(*self.input_size, self.channels))
-        self._interpreter.invoke()
-        return {name: tensor().ravel().copy() for name, tensor in self._outputs.items()}
+        _check_frame(rgb)
+        self._feeder.next_frame()
+        self._eye.see(rgb, self._image())
+        self._given = extras
+        outputs = self._invoke(extras)
+        self._feeder.say(self.controls.read(outputs))
+        self._chosen = {name: target.choice(outputs) for name, target in self.targets.items() if target.bin}
+        return outputs
 
-    def activations(self) -> list[NDArray[np.float32]]:
-        """The activations of the last `infer`: for each tapped step of `geometry`, in order, float32 (h, w, C).
+    def prepare(self, rgb: NDArray[np.uint8]) -> Floats:
+        """What the network is fed for a frame, in real numbers: float32 (H, W, C), the caller's own.
 
-        They are read-only views of the interpreter's own memory: nothing is copied, and they hold until the next
-        `infer`, which refuses to run (RuntimeError from TFLite) while any of them, or a slice of one, is alive. So take
-        them, reduce them, let them go: `means = [tap.mean(-1) for tap in pilot.activations()]; del tap` in a function.
+        Stacked frames all count into C, this one as the newest; of a sequence it is the newest frame alone.
         """
-        return [_read_only(tensor()[0]) for tensor in self._taps]
+        _check_frame(rgb)
+        return self._eye.prepare(rgb)
 
-    def drive(self, outputs: Mapping[str, NDArray[np.float32]]) -> Drive:
+    def run(self, prepared: Floats, extras: Mapping[str, Floats] | None = None) -> dict[str, Floats]:
+        """The outputs for an image as `prepare` makes them, such as one with a part of it hidden.
+
+        Everything else is as in the last `infer`: the frames before it, what the pilot remembers, the bin it chose, and
+        the extras too unless others are given.
+        """
+        self._eye.take(prepared, self._image())
+        return self._invoke(self._given if extras is None else extras)
+
+    def activations(self) -> list[Floats]:
+        """The activations of the last run: for each tapped step of `geometry`, in order, float32 (h, w, C).
+
+        Where the network computes in float32 they are read-only views of the interpreter's own memory: nothing is
+        copied, and they hold until the next run, which is refused (RuntimeError from TFLite) while any of them, or a
+        slice of one, is alive. So take them, reduce them, let them go: `means = [tap.mean(-1) for tap in
+        pilot.activations()]; del tap` in a function. Of a sequence of frames they are those of the newest.
+        """
+        return [_read_only(tensor.real(view()[-1])) for tensor, view in self._taps]
+
+    def drive(self, outputs: Mapping[str, Floats]) -> Drive:
         """Steering and throttle from what `infer` gave, as the pilot says, not clamped; NaN and infinity become 0."""
         return self.controls.read(outputs)
 
-    def _fitted(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Shape (h, w, channels) of the network's input; may be `rgb` itself."""
-        height, width = self.input_size
-        if rgb.shape[:2] != self.input_size:
-            shrinks = rgb.shape[0] > height or rgb.shape[1] > width
-            way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            rgb = cv2.resize(rgb, (width, height), dst=self._resized, interpolation=way)
-        if self.channels == 1:
-            rgb = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY, dst=self._grey)[..., np.newaxis]
-        return rgb
+    def value(self, target: str, outputs: Mapping[str, Floats]) -> float:
+        """What a target (one of `targets`) is, from the outputs of `infer` or `run`.
+
+        The bin that "steering-bin" and "throttle-bin" speak of is the one chosen in the last `infer`.
+        """
+        return self.targets[target].value(outputs, self._chosen.get(target))
+
+    def gradients(self, target: str = "steering") -> Gradients:
+        """By the prepared image and by the activations, for the last run. Raises PilotError if `no_gradients`."""
+        if self._backward is None:
+            raise PilotError(self.no_gradients)
+        wanted = self.targets[target]
+        tensor, view = self._outputs[wanted.control.output]
+        seed = wanted.seed(self._told, self._chosen.get(target)).reshape(view().shape)
+        image, *taps = self._backward(self._tensor, {tensor.index: seed})
+        return Gradients(image[0, -1] if image.ndim == 5 else image[0], [tap[-1] for tap in taps])
+
+    def onto_frame(self, mask: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+        """A map (h, w) of the network's input, put where the card's crop lies in frames of `size` (height, width).
+
+        Zeros around it; without a crop the map itself.
+        """
+        return self._eye.onto_frame(mask, size)
+
+    @property
+    def past(self) -> Past:
+        """What the next `infer` adds to. Set it to go back there, or to where another pilot of this file was."""
+        return Past(self._eye.seen, self._feeder.said)
+
+    @past.setter
+    def past(self, past: Past) -> None:
+        self._eye.seen, self._feeder.said = past
+
+    def _invoke(self, extras: Mapping[str, Floats]) -> dict[str, Floats]:
+        for it, values, view in zip(self._feeder.extras, self._feeder.values(extras), self._extras, strict=True):
+            view()[...] = store(it, values)
+        if self._stateful:
+            self._interpreter.reset_all_variables()
+        self._interpreter.invoke()
+        self._told = {name: tensor.real(view()).ravel().copy() for name, (tensor, view) in self._outputs.items()}
+        return dict(self._told)
+
+    def _tensor(self, index: int) -> NDArray[Any]:
+        if index not in self._readers:
+            self._readers[index] = self._interpreter.tensor(index)
+        return self._readers[index]()
 
 
-def plan(model: Model) -> Plan:
-    """What there is to run and to show in a model. Raises PilotError where it is not supported."""
-    image = _image(model)
-    if model.subgraphs > 1:
-        raise PilotError(f"consists of {model.subgraphs} networks that call each other; only one is supported")
-    if custom := sorted({operator.name for operator in model.operators if operator.custom}):
-        raise PilotError(f"needs operators that plain TFLite does not have: {', '.join(custom)}")
-    outputs = _outputs(model)
-    sizes = {name: prod(model.tensors[index].shape) for name, index in outputs.items()}
-    return Plan(image, convpath.find(model, image.index), outputs, assign(sizes))
+def _check_frame(rgb: NDArray[np.uint8]) -> None:
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"a frame is uint8 (h, w, 3), not {rgb.dtype} {rgb.shape}")
 
 
-def dimensions(shape: Sequence[int]) -> str:
-    """A shape for people, such as 1x120x160x3."""
-    return "x".join(map(str, shape)) or "scalar"
-
-
-def input_name(model: Model, index: int) -> str:
-    """By signature; else the tensor's."""
-    return model.names.get(index) or model.tensors[index].name or f"input {index}"
-
-
-def output_name(model: Model, index: int) -> str:
-    """By signature; else the name of the dense layer it comes from; else the tensor's."""
-    makers: dict[int, Operator] = {output: it for it in model.operators for output in it.outputs}
-    maker = makers.get(index)
-    while maker and maker.name in _HEAD and maker.inputs:
-        maker = makers.get(maker.inputs[0])
-    layer = layer_name(model, maker) if maker and maker.name == "FULLY_CONNECTED" else ""
-    return model.names.get(index) or layer or model.tensors[index].name or f"output {index}"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_dir() or (path.exists() and not path.is_file()):
-            raise PilotError("is not a file; give the path of a .tflite file")
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise PilotError(f"is {size >> 20} MB large, a pilot has at most {MAX_FILE_BYTES >> 20}")
-        return path.read_bytes()
-    except (OSError, ValueError) as why:
-        reason = why.strerror if isinstance(why, OSError) and why.strerror else str(why)
-        raise PilotError(f"cannot be read: {reason}") from why
-
-
-def _image(model: Model) -> Tensor:
-    """The camera image among the inputs, which has to be the only one."""
-    tensors = [model.tensors[index] for index in model.inputs]
-    images = [tensor for tensor in tensors if len(tensor.shape) == 4 and tensor.shape[3] in {1, 3}]
-    if not images:
-        raise _no_image(model, tensors)
-    image = images[0]
-    others = [f"{input_name(model, it.index)} ({dimensions(it.shape)})" for it in tensors if it is not image]
-    if others:
-        raise PilotError(f"needs more than the camera image: {', '.join(others)}; only image pilots are supported")
-    if image.type != "FLOAT32":
-        raise PilotError(f"takes its image as {image.type}; only FLOAT32 pilots are supported")
-    if image.shape[0] != 1 or min(image.shape) < 1:
-        raise PilotError(
-            f"takes images of shape {dimensions(image.shape)}; only one at a time, of a fixed size, is supported"
-        )
-    if image.shape[1:3] == (1, 1) and -1 in image.signature[1:3]:
-        raise PilotError("leaves the size of its image open; convert it again with a fixed size")
-    return image
-
-
-def _no_image(model: Model, tensors: list[Tensor]) -> PilotError:
-    if not tensors:
-        return PilotError("has no input")
-    tensor = max(tensors, key=lambda tensor: len(tensor.shape))
-    about = f"its input {input_name(model, tensor.index)!r} has the shape {dimensions(tensor.shape)}"
-    if len(tensor.shape) == 5:
-        return PilotError(f"wants a sequence of frames, not one: {about}; such pilots are not supported")
-    if len(tensor.shape) == 4:
-        return PilotError(f"wants images of {tensor.shape[3]} channels, only 1 or 3 are supported: {about}")
-    return PilotError(f"takes no camera image: {about}")
-
-
-def _outputs(model: Model) -> dict[str, int]:
-    """Outputs of few values by name, each name once, in the file's order."""
-    found: dict[str, int] = {}
-    for index in dict.fromkeys(model.outputs):
-        tensor = model.tensors[index]
-        if tensor.type != "FLOAT32":
-            raise PilotError(f"gives output {tensor.name!r} as {tensor.type}; only FLOAT32 pilots are supported")
-        if 0 < prod(tensor.shape) <= MAX_OUTPUT_VALUES and len(found) < MAX_OUTPUTS:
-            name = output_name(model, index)[:64]
-            found[name if name not in found else f"output {index}"] = index
-    if not found:
-        raise PilotError(f"has no output of at most {MAX_OUTPUT_VALUES} values, so it cannot steer")
-    return found
-
-
-def _start(exposed: bytes, wanted: Plan, threads: int) -> Interpreter:
-    """An interpreter that has run once, on a black image.
-
-    TFLite's own kernels check what they are given, its delegate XNNPACK does not (a SLICE of one input crashes it), so
-    they go first. Neither sees anything that tflite.read has not checked.
-    """
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
-        Interpreter(model_content=exposed, experimental_op_resolver_type=plain).allocate_tensors()
-        interpreter = Interpreter(model_content=exposed, num_threads=threads)
-        interpreter.allocate_tensors()
-        interpreter.tensor(wanted.image.index)().fill(0)
-        interpreter.invoke()
-    except (RuntimeError, ValueError) as why:
-        raise PilotError(f"does not run: {' '.join(str(why).split())}") from why
-    steps = [step for step in wanted.path.geometry if step.tapped]
-    for step, tap in zip(steps, wanted.path.taps, strict=True):
-        if (shape := interpreter.tensor(tap)().shape)[:3] != (1, *step.out_size):
-            raise PilotError(f"is damaged: layer {step.name!r} gives {dimensions(shape)} where the file says otherwise")
-    for name, index in wanted.outputs.items():
-        if not 0 < interpreter.tensor(index)().size <= MAX_OUTPUT_VALUES:
-            raise PilotError(f"is damaged: its output {name!r} is of another size than the file says")
-    return interpreter
-
-
-def _read_only(view: NDArray[np.float32]) -> NDArray[np.float32]:
+def _read_only(view: Floats) -> Floats:
     view.flags.writeable = False
     return view

@@ -1,33 +1,30 @@
-"""A frame's way through the car: capture → newest-frame slot → pilot, mask, overlay, JPEG → publisher.
+"""A frame's way through the car: capture → newest-frame slot → pilot, map, overlay, JPEG → publisher.
 
-Two threads, one slot between them. The capture thread never waits for the pilot and the worker never waits for a host;
-what comes too late is replaced by something newer and counted.
+    capture ─▶ slot ─▶ worker ─────────────────────────▶ publisher
+                         ├─▶ slot ─▶ background ────────────▲        maps that take longer than a frame
+                         └─▶ slot ─▶ check                           whether the maps tell the truth
+
+Nobody waits for anybody downstream: capture not for the pilot, the worker not for a host nor for a slow map. What comes
+too late is replaced by something newer and counted.
 """
 
 import contextlib
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import cv2
-import numpy as np
-import simplejpeg
-from numpy.typing import NDArray
 
+from edge.background import Background
 from edge.capture import Frame, Source, SourceError
+from edge.explain import MAPPED, Captured, Explainer
 from edge.health import read_health
-from edge.mask import VisualBackProp
-from edge.overlay import Overlay
-from edge.pilot import Pilot
-from edge.publish import Explained, Picture, Publisher
-from edge.scale import Scaler
+from edge.methods import CATALOG
+from edge.publish import Publisher
 from edge.slot import Slot
-from wire import Drive, Health, Look, MaskStats
-from wire import Frame as Header
+from wire import Health, Look
 
 log = logging.getLogger(__name__)
 
@@ -35,107 +32,25 @@ RETRY_S = 1.0
 """Pause before a source that failed is opened again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
-    seq: int
-    frame: Frame
-
-
-class Stages:
-    """Nanoseconds spent per stage, in order."""
-
-    def __init__(self, captured_ns: int) -> None:
-        self._last_ns = time.monotonic_ns()
-        self.ns: dict[str, int] = {"wait": max(0, self._last_ns - captured_ns)}
-
-    def done(self, stage: str) -> None:
-        """The time since the last stage was this one's."""
-        now_ns = time.monotonic_ns()
-        self.ns[stage] = now_ns - self._last_ns
-        self._last_ns = now_ns
-
-
-class Explainer:
-    """One frame in, everything known about it out. No threads, no sockets: what the worker calls per frame."""
-
-    def __init__(self, pilot: Pilot, *, car: str, session: str, quality: int = 80, look: Look | None = None) -> None:
-        self._pilot = pilot
-        self._visualbackprop = VisualBackProp(pilot.geometry)
-        self._scaler = Scaler()
-        self._overlay = Overlay()
-        self._quality = quality
-        self._car = car
-        self._session = session
-        self.look = look or Look()
-        """How to draw from the next frame on; replaced whole, from any thread."""
-
-    def explain(
-        self,
-        captured: Captured,
-        wanted: frozenset[str],
-        *,
-        drive: Callable[[Drive], None] = lambda drive: None,
-        drops: dict[str, int] | None = None,
-        health: Health | None = None,
-    ) -> Explained:
-        """Run the pilot, hand its word to `drive` at once, then draw what is `wanted` (see wire.PARTS)."""
-        frame, look = captured.frame, self.look
-        stages = Stages(frame.captured_ns)
-        outputs = self._pilot.infer(frame.rgb)
-        driven = self._pilot.drive(outputs)
-        drive(driven)
-        stages.done("pilot")
-
-        pictures: dict[str, Picture] = {}
-        stats: MaskStats | None = None
-        if "overlay" in wanted or "mask" in wanted:
-            means = self._visualbackprop.means(self._pilot.activations())
-            raw = self._visualbackprop(means, look.mask)
-            mask, stats = self._scaler(raw, look)
-            stages.done("mask")
-            if "overlay" in wanted:
-                drawn = self._overlay.draw(frame.rgb, mask, look, driven, frame.recorded)
-                stages.done("overlay")
-                pictures["overlay"] = self._jpeg(drawn)
-            if "mask" in wanted:
-                pictures["mask"] = self._jpeg(mask)
-        if "camera" in wanted:
-            pictures["camera"] = self._jpeg(frame.rgb)
-        stages.done("jpeg")
-
-        height, width = frame.rgb.shape[:2]
-        header = Header(
-            car=self._car,
-            session=self._session,
-            seq=captured.seq,
-            captured_ns=frame.captured_ns,
-            sent_ns=0,
-            stages_ns=stages.ns,
-            width=width,
-            height=height,
-            drive=driven,
-            recorded=frame.recorded,
-            outputs={name: values.tolist() for name, values in outputs.items()},
-            mask=stats,
-            drops=drops or {},
-            health=health or Health(),
-            look=look,
-        )
-        return Explained(header, pictures)
-
-    def _jpeg(self, pixels: NDArray[np.uint8]) -> Picture:
-        height, width = pixels.shape[:2]
-        if pixels.ndim == 2:
-            data = simplejpeg.encode_jpeg(pixels[:, :, None], self._quality, "GRAY", "Gray", fastdct=True)
-        else:
-            data = simplejpeg.encode_jpeg(pixels, self._quality, "RGB", "420", fastdct=True)
-        return Picture(data, width, height)
-
-
 class Pipeline:
-    """The car's threads. Enter it to start them; `ended` is set when a recording is over."""
+    """The car's threads. Enter it to start them; `ended` is set when a recording is over.
 
-    def __init__(self, source: Source, explainer: Explainer, publisher: Publisher, *, lossless: bool = False) -> None:
+    Without a `background`, slow maps too are worked out by the worker, every frame: for recordings.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        explainer: Explainer,
+        publisher: Publisher,
+        *,
+        look: Look | None = None,
+        background: Background | None = None,
+        lossless: bool = False,
+    ) -> None:
+        self.look = look or Look()
+        """How to explain and draw from the next frame on; replaced whole, from any thread."""
+        self._background = background
         self._source = source
         self._explainer = explainer
         self._publisher = publisher
@@ -173,6 +88,7 @@ class Pipeline:
         """What was dropped on this car since the start, by cause; only causes that happened."""
         counts = {
             "frames replaced before the pilot": self._slot.replaced,
+            "frames replaced before their slow map": self._background.replaced if self._background else 0,
             "broken frames in the source": self._source.skipped,
             **self._publisher.drops,
         }
@@ -212,15 +128,26 @@ class Pipeline:
         while (captured := self._slot.take()) is not None:
             if not (self._source.driven or self._publisher.watched):
                 continue
+            look, wanted = self.look, self._publisher.wanted
+            late = self._late(look, wanted)
             explained = self._explainer.explain(
                 captured,
-                self._publisher.wanted,
+                wanted,
+                look,
+                late=late,
                 drive=self._source.drive,
                 drops=self.drops,
                 health=self._newest_health(captured.frame.captured_ns),
             )
             self.explained += 1
             self._publisher.offer(explained)
+            if late and self._background:
+                self._background.put(captured.frame, self._explainer.past, explained.header, wanted)
+
+    def _late(self, look: Look, wanted: frozenset[str]) -> frozenset[str]:
+        """The pictures that come from the background."""
+        slow = self._background and CATALOG[look.method].slow and not self._explainer.refusal(look)
+        return wanted & MAPPED if slow else frozenset()
 
     def _newest_health(self, now_ns: int) -> Health:
         if now_ns >= self._health_due_ns:

@@ -54,6 +54,18 @@ class Explained:
 
     header: wire.Frame
     pictures: Mapping[str, Picture]
+    late: frozenset[str] = frozenset()
+    """Kinds of pictures that come by `Publisher.offer_late`; who wants one of them waits for that message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What can be asked for of the car's pilot; as wire.Status tells it."""
+
+    methods: list[str] = field(default_factory=list)
+    refusals: dict[str, str] = field(default_factory=dict)
+    targets: list[str] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,6 +101,7 @@ class Publisher:
         keys: curve.CarKeys | None = None,
         source: str = "?",
         pilot: str = "?",
+        abilities: Abilities | None = None,
         on_look: Callable[[wire.Look], None] = lambda look: None,
     ) -> None:
         self._bind = bind
@@ -97,9 +110,11 @@ class Publisher:
         self._keys = keys
         self._source = source[:64] or "?"
         self._pilot = pilot[:64] or "?"
+        self._abilities = abilities or Abilities()
         self._on_look = on_look
         self._hosts: dict[bytes, _Host] = {}
         self._newest: Explained | None = None
+        self._newest_late: Explained | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="publish", daemon=True)
         self.address = bind
@@ -146,6 +161,11 @@ class Publisher:
         self._newest = explained
         self._bell.ring()
 
+    def offer_late(self, explained: Explained) -> None:
+        """Leave the newest frame that has the pictures which `offer` announced as late."""
+        self._newest_late = explained
+        self._bell.ring()
+
     def _serve(self) -> None:
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
@@ -184,13 +204,13 @@ class Publisher:
             host = self._hosts[identity] = _Host(received_ns, newest=self._newest.header.seq if self._newest else -1)
         host.seen_ns = received_ns
         match request:
-            case wire.Ping():
-                self._send(identity, [wire.encode(self._status(request, received_ns))])
             case wire.Credit():
                 host.credit(request, self._session)
             case wire.Settings():
                 self._on_look(request.look)
         self._sum_up()
+        if isinstance(request, wire.Ping):
+            self._send(identity, [wire.encode(self._status(request, received_ns))])
 
     def _status(self, ping: wire.Ping, received_ns: int) -> wire.Status:
         return wire.Status(
@@ -203,6 +223,10 @@ class Publisher:
             trouble=self.trouble[:400],
             source=self._source,
             pilot=self._pilot,
+            methods=self._abilities.methods,
+            refusals=self._abilities.refusals,
+            targets=self._abilities.targets,
+            layers=self._abilities.layers,
         )
 
     def _forget_silent(self) -> None:
@@ -216,19 +240,20 @@ class Publisher:
         self.watched = bool(self._hosts)
 
     def _send_newest(self) -> None:
-        newest = self._newest
+        encoded: dict[frozenset[str], list[bytes]] = {}
+        newest, newest_late = self._newest, self._newest_late
         if newest is None:
             return
-        encoded: dict[frozenset[str], list[bytes]] = {}
         for identity, host in list(self._hosts.items()):
-            if not host.takes(newest.header.seq):
+            chosen = newest_late if newest.late & host.want else newest
+            if chosen is None or not host.takes(chosen.header.seq):
                 continue
             message = encoded.get(host.want)
             if message is None:
-                message = encoded[host.want] = compose(newest, host.want, time.monotonic_ns())
+                message = encoded[host.want] = compose(chosen, host.want, time.monotonic_ns())
             if self._send(identity, message):
-                host.newest = newest.header.seq
-                host.sent.append(newest.header.seq)
+                host.newest = chosen.header.seq
+                host.sent.append(chosen.header.seq)
 
     def _send(self, identity: bytes, message: list[bytes]) -> bool:
         try:

@@ -6,6 +6,8 @@
 A mask's strongest pixel varies several-fold from one frame to the next while the scene stays the same; divided by it,
 every frame would be scaled differently. The scale here follows a high percentile of the mask, upwards quickly and
 downwards slowly, in frames rather than seconds: a recording comes out the same however fast it is worked through.
+
+A signed mask is scaled by its size without the sign; ZERO stands for nothing then, and either side has 127 steps.
 """
 
 import math
@@ -15,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.mask import Floats, RawMask
+from edge.mask import RawMask
+from edge.tflite import Floats
 from wire import Look, MaskStats
 
 Bytes = NDArray[np.uint8]
@@ -28,6 +31,16 @@ FALL_FRAMES = 20.0
 HEADROOM = 8.0
 """A magnitude more than this times the scale pulls the scale along at once."""
 
+ZERO = 128
+"""What stands for nothing in an 8-bit mask that is signed; 1 is the scale downwards, 255 upwards."""
+
+_SMOOTH = frozenset({"coverage", "itti", "edges"})
+"""Methods whose maps are shown as they are. The others' are rough: the chain of ones-kernels draws a checkerboard with
+the period of the first stride, mostly 2; gradients by the pixels jump from one to the next."""
+
+_GRAINY = frozenset({"gradient", "gradient-input", "integrated-gradients"})
+"""The latter: smoothed over about the box within which deletion.py ranks pixels."""
+
 _SAMPLES = 1350
 
 
@@ -35,29 +48,29 @@ class Scaler:
     """The running scale of one model's masks. Make a new one for another model or session."""
 
     def __init__(self) -> None:
-        self._form = ""
+        self._made: tuple[object, ...] = ()
         self._scale_log2: float | None = None
         self._root: Floats = np.empty((0, 0), np.float32)
         self._faded: Floats | None = None
 
     def __call__(self, mask: RawMask, look: Look) -> tuple[Bytes, MaskStats]:
-        """The mask to show, uint8 (h, w) like the raw one, and the numbers behind it.
+        """The mask to show, uint8 (h, w) like the raw one, and the numbers behind it (they say how it reads).
 
         An all-zero mask comes out all zero (with `look.smoothing` what was shown before fades) and leaves the scale
-        alone. Another form or size starts afresh. The array is the caller's to keep.
+        alone. Another method, target, layer or size starts afresh. The array is the caller's to keep.
         """
-        if look.mask != self._form or mask.values.shape != self._root.shape:
-            self._restart(look.mask, mask.values.shape)
-        magnitude = _magnitude(mask.values)
+        made = (look.method, look.target, look.layer, mask.signed, mask.values.shape)
+        if made != self._made:
+            self._made, self._scale_log2, self._faded = made, None, None
+            self._root = np.empty(mask.values.shape, np.float32)
+        values = _softened(mask.values, look.method) if mask.signed else mask.values
+        magnitude = _magnitude(np.abs(values) if mask.signed else values)
         if magnitude > 0:
             self._follow(math.log2(magnitude) + mask.exponent)
         scale = 0.0 if self._scale_log2 is None else _times_power(1, self._scale_log2)
-        stats = MaskStats(_times_power(magnitude, mask.exponent), scale)
-        return self._fade(self._grey(mask, look), look.smoothing), stats
-
-    def _restart(self, form: str, shape: tuple[int, ...]) -> None:
-        self._form, self._scale_log2, self._faded = form, None, None
-        self._root = np.empty(shape, np.float32)
+        stats = MaskStats(_times_power(magnitude, mask.exponent), scale, mask.signed)
+        draw = self._two_sided if mask.signed else self._grey
+        return self._fade(draw(values, mask.exponent, look), look.smoothing), stats
 
     def _follow(self, magnitude_log2: float) -> None:
         if self._scale_log2 is None:
@@ -67,17 +80,31 @@ class Scaler:
         followed = self._scale_log2 + change * (1 - math.exp(-1 / frames))
         self._scale_log2 = max(followed, magnitude_log2 - math.log2(HEADROOM))
 
-    def _grey(self, mask: RawMask, look: Look) -> Bytes:
+    def _grey(self, values: Floats, exponent: int, look: Look) -> Bytes:
         """Eight bits hold the square root, as most of a mask is below a thousandth of its peak; then comes gamma."""
         if self._scale_log2 is None:
-            return np.zeros(mask.values.shape, np.uint8)
-        scale = min(_times_power(1, self._scale_log2 - mask.exponent), 1e30)
-        cv2.threshold(mask.values, scale, 0, cv2.THRESH_TRUNC, self._root)
-        cv2.sqrt(self._root, self._root)
+            return np.zeros(values.shape, np.uint8)
+        scale = self._take_root(values, exponent)
         grey: Bytes = cv2.convertScaleAbs(self._root, alpha=255 / math.sqrt(scale))
-        if look.mask == "exact":  # its checkerboard has the period of the first stride, mostly 2
-            grey = cv2.GaussianBlur(grey, (3, 3), 0)
+        if look.method not in _SMOOTH:
+            grey = cv2.GaussianBlur(grey, _softness(look.method), 0)
         return grey if look.gamma == 0.5 else cv2.LUT(grey, _from_root(look.gamma))
+
+    def _two_sided(self, values: Floats, exponent: int, look: Look) -> Bytes:
+        """The same for either sign, around ZERO."""
+        if self._scale_log2 is None:
+            return np.full(values.shape, ZERO, np.uint8)
+        scale = self._take_root(np.abs(values), exponent)
+        np.copysign(self._root, values, out=self._root)
+        both: Bytes = cv2.convertScaleAbs(self._root, alpha=(ZERO - 1) / math.sqrt(scale), beta=ZERO)
+        return both if look.gamma == 0.5 else cv2.LUT(both, _from_signed_root(look.gamma))
+
+    def _take_root(self, sizes: Floats, exponent: int) -> float:
+        """Put the root of `sizes`, cut off at the scale, into `_root`; returns the scale in their unit."""
+        scale = min(_times_power(1, (self._scale_log2 or 0.0) - exponent), 1e30)
+        cv2.threshold(sizes, scale, 0, cv2.THRESH_TRUNC, self._root)
+        cv2.sqrt(self._root, self._root)
+        return scale
 
     def _fade(self, grey: Bytes, smoothing: float) -> Bytes:
         if smoothing == 0:
@@ -94,6 +121,24 @@ class Scaler:
 def _from_root(gamma: float) -> Bytes:
     """The table that takes a square root in 0 … 255 to the power of `gamma`: uint8 (256,)."""
     return np.round(255 * (np.arange(256) / 255) ** (2 * gamma)).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _from_signed_root(gamma: float) -> Bytes:
+    """The same for a signed root around ZERO."""
+    root = (np.arange(256) - ZERO) / (ZERO - 1)
+    power = np.copysign(np.abs(root) ** (2 * gamma), root)
+    return np.clip(np.round(ZERO + (ZERO - 1) * power), 0, 255).astype(np.uint8)
+
+
+def _softened(values: Floats, method: str) -> Floats:
+    """Smoothed before its size is taken: what jumps between the signs from pixel to pixel is nothing."""
+    soft: Floats = values if method in _SMOOTH else cv2.GaussianBlur(values, _softness(method), 0)
+    return soft
+
+
+def _softness(method: str) -> tuple[int, int]:
+    return (7, 7) if method in _GRAINY else (3, 3)
 
 
 def _magnitude(values: Floats) -> float:

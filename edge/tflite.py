@@ -36,6 +36,17 @@ _DTYPES = {
     "INT32": "<i4",
     "INT64": "<i8",
 }
+_OPTIONAL = {
+    "CONV_2D": {2}, "DEPTHWISE_CONV_2D": {2}, "FULLY_CONNECTED": {2}, "TRANSPOSE_CONV": {3}, "CONV_3D": {2},
+    "CONV_3D_TRANSPOSE": {3}, "SVDF": {3}, "UNIDIRECTIONAL_SEQUENCE_LSTM": {1, 5, 9, 10, 11, 12, 16, 17, *range(20, 24)},
+    "LSTM": {1, 5, 9, 10, 11, 12, 16, 17, *range(20, 24)},
+}  # fmt: skip
+"""Inputs that may be left out, such as a bias; other kernels crash on what is not there."""
+_ZEROS = {
+    "INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1), "INT32": (0, 0), "INT64": (0, 0),
+}  # fmt: skip
+_SCALES = (1e-15, 1e6)
+"""Kernels end the process where the quotient of two scales is out of all reason."""
 _OPERATORS = {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}
 _TYPES = {number: name for name, number in vars(TensorType).items() if isinstance(number, int)}
 _ITEM_BYTES = {
@@ -139,18 +150,18 @@ class Model:
         """Tensors that are the same in every run: given in the file, or merely unpacked from such ones."""
         known = {tensor.index for tensor in self.tensors if tensor.data is not None}
         for operator in self.operators:
-            if operator.name in {"DEQUANTIZE", "DENSIFY"} and known.issuperset(operator.inputs):
+            if operator.name in {"DEQUANTIZE", "DENSIFY"} and operator.inputs and known.issuperset(operator.inputs):
                 known.update(operator.outputs)
         return frozenset(known)
 
     def constant(self, index: int) -> Floats | None:
         """The real values of a constant, unpacked where the file packs them: float32 in the tensor's shape, or None."""
+        while index in self.constants and (maker := self.makers.get(index)) and maker.name == "DEQUANTIZE":
+            index = maker.inputs[0]
         tensor = self.tensors[index]
-        if tensor.data is not None and tensor.type in _DTYPES:
-            return tensor.real(tensor.data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
-        maker = self.makers.get(index)
-        unpacks = maker is not None and maker.name == "DEQUANTIZE" and index in self.constants
-        return self.constant(maker.inputs[0]) if maker and unpacks else None
+        if tensor.data is None or tensor.type not in _DTYPES:
+            return None
+        return tensor.real(tensor.data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
 
     @cached_property
     def makers(self) -> dict[int, Operator]:
@@ -235,7 +246,7 @@ def _buffer(data: bytes, table: Table) -> NDArray[np.uint8]:
 
 def _tensor(index: int, table: Table, buffers: Sequence[NDArray[np.uint8]]) -> Tensor:
     if table.where(6) is not None:
-        raise FlatbufferError("it holds sparse weights, which are not supported")
+        raise FlatbufferError("it holds sparse weights; convert it again without making them sparse")
     for variant in table.tables(9, _MAX_RANK):
         variant.integers(0, _MAX_RANK)
     data = buffers[_within(table.number(2, "<I"), len(buffers), "buffers")]
@@ -326,12 +337,15 @@ def _check_size(tensor: Tensor) -> None:
 
 
 def _check_quantization(tensor: Tensor) -> None:
-    """One scale, or as many as there are slices along the axis; each a positive number."""
-    if (how := tensor.quantization) is None:
+    """One scale, or as many as there are slices along the axis; numbers that kernels can compute with."""
+    if (how := tensor.quantization) is None or tensor.type not in _ZEROS:
         return
     sliced = 0 <= how.axis < len(tensor.shape) and how.scales.size == tensor.shape[how.axis]
-    if not (how.scales.size == 1 or sliced) or not np.isfinite(how.scales).all():
+    if not (how.scales.size == 1 or sliced):
         raise FlatbufferError(f"its tensor {tensor.name!r} is quantized with scales that do not fit its shape")
+    (low, high), (least, most) = _ZEROS[tensor.type], _SCALES
+    if not (least < how.scales.min() <= how.scales.max() < most and low <= how.zeros.min() <= how.zeros.max() <= high):
+        raise FlatbufferError(f"its tensor {tensor.name!r} is quantized with impossible numbers")
 
 
 def _check_indices(model: Model) -> None:
@@ -340,8 +354,10 @@ def _check_indices(model: Model) -> None:
     for index in (*model.inputs, *model.outputs, *model.names):
         _within(index, count, "tensors")
     for operator in model.operators:
-        for index in operator.inputs:
+        for place, index in enumerate(operator.inputs):
             _within(index + 1, count + 1, "tensors")
+            if index < 0 and place not in _OPTIONAL.get(operator.name, ()):
+                raise FlatbufferError(f"its operator {operator.name} lacks its input {place}")
         for index in operator.outputs:
             _within(index, count, "tensors")
 

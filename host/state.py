@@ -33,6 +33,8 @@ class FrameState(msgspec.Struct, kw_only=True):
     recorded: wire.Drive | None
     outputs: dict[str, list[float]]
     mask: wire.MaskStats | None
+    check: wire.Check | None
+    refused: str
     drops: dict[str, int]
     health: wire.Health
     look: wire.Look
@@ -51,6 +53,11 @@ class LinkState(msgspec.Struct, kw_only=True):
     received_bytes: int
     malformed: int
     restarts: int
+    methods: list[str]
+    """What can be asked for of this car's pilot; and `refusals`, methods that cannot and why."""
+    refusals: dict[str, str]
+    targets: list[str]
+    layers: list[str]
 
 
 class RecordingState(msgspec.Struct, kw_only=True):
@@ -117,6 +124,8 @@ def frame_state(arrival: Arrival) -> FrameState:
         recorded=frame.recorded,
         outputs=frame.outputs,
         mask=frame.mask,
+        check=frame.check,
+        refused=frame.refused,
         drops=frame.drops,
         health=frame.health,
         look=frame.look,
@@ -139,6 +148,10 @@ def link_state(channel: Channel) -> LinkState:
         received_bytes=link.received_bytes,
         malformed=link.malformed,
         restarts=link.restarts,
+        methods=status.methods if status else [],
+        refusals=status.refusals if status else {},
+        targets=status.targets if status else [],
+        layers=status.layers if status else [],
     )
 
 

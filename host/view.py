@@ -5,6 +5,7 @@
     /stream/CAR.mjpg?part=overlay   live pictures for anything that plays MJPEG (stream.py)
     /snapshot/CAR.jpg?part=overlay  one frame captured after the request
     /state   /healthz               what is known, and whether any car brings fresh frames (state.py)
+    /metrics                        the same as numbers, for Prometheus (metrics.py)
     /api/cars/CAR/look              PATCH: fields of wire.Look (control.py)
     /api/cars/CAR/recording         POST: {"action": "start"} or {"action": "stop"}
 
@@ -23,6 +24,7 @@ from host.assets import answer, read_assets
 from host.control import Looks, record
 from host.guard import HEADERS, Guard
 from host.live import live
+from host.metrics import METRICS_TYPE, exposition
 from host.record import Recordings
 from host.relay import Channel
 from host.state import CarState, State, car_state, readiness
@@ -64,6 +66,7 @@ class Wall:
             web.get("/static/{name}", self.asset),
             web.get("/state", self.state),
             web.get("/healthz", self.healthz),
+            web.get("/metrics", self.metrics),
             web.get("/ws/{car}", self.live, allow_head=False),
             web.get("/stream/{car}.mjpg", self.stream, allow_head=False),
             web.get("/snapshot/{car}.jpg", self.snapshot, allow_head=False),
@@ -91,6 +94,10 @@ class Wall:
     async def healthz(self, _: web.Request) -> web.StreamResponse:
         ready, answer = readiness(self._channels)
         return _json(answer, status=200 if ready else 503)
+
+    async def metrics(self, _: web.Request) -> web.StreamResponse:
+        cars = [self._car_state(channel) for channel in self._channels.values()]
+        return web.Response(body=exposition(cars).encode(), headers={hdrs.CONTENT_TYPE: METRICS_TYPE})
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         channel = self._channel(request)

@@ -1,46 +1,68 @@
-"""`python -m models`: look into a pilot, or train the bundled one."""
+"""`python -m models`: look into a pilot, describe it, convert it, measure what its maps are worth, train one."""
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-USAGE = """usage: python -m models COMMAND …
 
-commands:
-  inspect FILE   a pilot's layers and geometry, and what would be exposed
-  train          train the bundled pilot on simulated tracks (needs the [convert] extra)
+class Command(NamedTuple):
+    module: str
+    arguments: str
+    says: str
+    extras: str = "edge"
+    """What has to be installed for it."""
 
-`python -m models COMMAND --help` tells a command's options."""
+
+COMMANDS = {
+    "inspect": Command("inspect", "FILE", "a pilot's layers and geometry, and what would be exposed"),
+    "card": Command("card", "FILE", "write down how a pilot is fed and read: colours, range, crop, outputs"),
+    "convert": Command("convert", "SOURCE", "make a .tflite of what Keras or TensorFlow saved", "edge,convert"),
+    "report": Command("report", "PILOT SOURCE", "measure what each method's maps of a pilot are worth"),
+    "train": Command("train", "", "train the bundled pilot on simulated tracks", "edge,convert"),
+    "study": Command("study", "", "compare pilots that were trained with and without a flaw", "edge,convert"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: done; 2: bad input, said in a sentence."""
-    command, *rest = [*(sys.argv[1:] if argv is None else argv), ""]
-    try:
-        run = _command(command)
-    except ModuleNotFoundError as missing:
-        print(f"models: {command} needs {missing.name}: pip install '.[edge,convert]'", file=sys.stderr)
+    name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if name in {"-h", "--help"}:
+        print(usage())
+        return 0
+    if name not in COMMANDS:
+        print(f"models: there is no command {name!r}.\n{usage()}", file=sys.stderr)
         return 2
-    if run is None:
-        asked = command in ("", "-h", "--help")
-        print(
-            USAGE if asked else f"models: there is no command {command!r}.\n{USAGE}",
-            file=sys.stdout if asked else sys.stderr,
-        )
-        return 0 if asked else 2
-    return run(rest[:-1])
+    try:
+        return _run(name)(rest)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in {"models", "edge", "host"}:
+            raise
+        print(f"models: {name} needs {missing.name}: pip install '.[{COMMANDS[name].extras}]'", file=sys.stderr)
+        return 2
 
 
-def _command(name: str) -> Callable[[list[str]], int] | None:
-    """The command's main; imported only when asked for, training needs much that inspecting does not."""
-    if name == "inspect":
-        from models import inspect
+def usage() -> str:
+    """The commands, one a line."""
+    heads = [f"{name} {command.arguments}".strip() for name, command in COMMANDS.items()]
+    width = max(map(len, heads))
+    lines = [f"  {head:{width}}  {command.says}" for head, command in zip(heads, COMMANDS.values(), strict=True)]
+    return "\n".join(
+        [
+            "usage: python -m models COMMAND …",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`python -m models COMMAND --help` tells a command's options.",
+        ]
+    )
 
-        return inspect.main
-    if name == "train":
-        from models import train
 
-        return train.main
-    return None
+def _run(name: str) -> Callable[[list[str]], int]:
+    """The command's main; imported only when asked for, as training needs much that inspecting does not."""
+    run: Callable[[list[str]], int] = importlib.import_module(f"models.{COMMANDS[name].module}").main
+    return run
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is inside a pilot: its layers, its geometry, what would be exposed and how its outputs are read."""
+"""What is inside a pilot: its layers and how they hang together, what the mask goes back over, how it is fed, read."""
 
 import argparse
 import contextlib
@@ -7,14 +7,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge import tflite
+from edge import convpath, tflite
+from edge.card import in_words
+from edge.convpath import ConvPath
 from edge.operators import activation, layer_name, window
-from edge.pilot import Pilot, PilotError, Plan, dimensions, input_name, output_name, plan
-from edge.tflite import Model, Operator
+from edge.pilot import Pilot, PilotError, dimensions, input_name, output_name
+from edge.plan import find_image
+from edge.tflite import Model, Operator, Tensor
 
 Row = tuple[str, ...]
 
-HEADER = ("", "operator", "layer", "kernel", "stride", "dilation", "pad", "in", "out", "activation", "parameters")
+LAYERS = (
+    "", "#", "operator", "layer", "from", "kernel", "stride", "dilation", "pad", "in", "out", "type", "activation",
+    "parameters",
+)  # fmt: skip
+STEPS = ("", "step", "layer", "from", "kernel", "stride", "dilation", "pad", "in", "out", "counts")
+_UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY"})
+_WEIGHTS = frozenset({"FLOAT32", "FLOAT16", "INT8", "UINT8", "INT4"})
 
 
 def main(argv: list[str]) -> int:
@@ -28,49 +37,65 @@ def main(argv: list[str]) -> int:
         _print(_readable(file))
         print(why, file=sys.stderr)
         return 2
-    model = tflite.read(file.read_bytes())
-    wanted = plan(model)
-    _print([*layers(model, wanted), "", *summary(pilot, model, wanted)])
+    path = pilot.plan.path
+    _print([*layers(pilot.model, path), "", *steps(path), "", *summary(pilot)])
     return 0
 
 
-def layers(model: Model, wanted: Plan | None = None) -> list[str]:
+def layers(model: Model, path: ConvPath | None = None) -> list[str]:
     """Inputs, operators and outputs as aligned columns; exposed operators are marked with *."""
-    taps = set(wanted.path.taps) if wanted else set()
+    taps = set(path.taps) if path else set()
     ends = [*_ends(model, "input", model.inputs), *_ends(model, "output", model.outputs)]
     rows = [_layer(model, operator, taps) for operator in model.operators]
-    return [*_columns(ends), "", *_columns([HEADER, *rows])]
+    return [*_columns(ends), "", *_columns([LAYERS, *rows])]
 
 
-def summary(pilot: Pilot, model: Model, wanted: Plan) -> list[str]:
+def steps(path: ConvPath) -> list[str]:
+    """What the mask goes back over, deepest last: what of each layer's input a cell looks at, and how it counts."""
+    rows: list[Row] = []
+    for place, step in enumerate(path.geometry):
+        sources = ", ".join("image" if source < 0 else str(source) for source in step.inputs)
+        pairs = ((),) * 4 if step.resized else (step.kernel, step.stride, step.dilation, step.pad)
+        shown = [dimensions(pair) if pair else "" for pair in pairs]
+        sizes = (dimensions(step.in_size), dimensions(step.out_size))
+        tapped = ("*" if step.tapped else "", step.reads if step.tapped else "resize" if step.resized else "")
+        rows.append((tapped[0], str(place), step.name, sources, *shown, *sizes, tapped[1]))
+    return _columns([STEPS, *rows])
+
+
+def summary(pilot: Pilot) -> list[str]:
     """What PilotLens makes of a pilot it can use."""
     height, width = pilot.input_size
-    values = sum(4 * math.prod(model.tensors[tap].shape) for tap in wanted.path.taps)
-    throttle = str(pilot.controls.throttle or "none, the pilot only steers")
+    values = sum(4 * math.prod(pilot.model.tensors[tap].shape) for tap in pilot.plan.path.taps)
     rows: list[Row] = [
         ("sha256", pilot.sha256),
-        (
-            "camera image",
-            f"{height} rows, {width} columns, {'grey' if pilot.channels == 1 else 'red, green, blue'}, 0..1",
-        ),
-        ("exposed (*)", f"{len(wanted.path.taps)} layers, {values / 1024:.0f} kB a frame"),
+        ("camera image", f"{height} rows, {width} columns, {in_words(pilot.card.image)}"),
+        *(("further input", f"{it.name}, {it.kind or 'always the same'}") for it in pilot.plan.extras),
+        ("exposed (*)", f"{len(pilot.plan.path.taps)} layers, {values / 1024:.0f} kB a frame"),
         ("steering", str(pilot.controls.steering)),
-        ("throttle", throttle),
+        ("throttle", str(pilot.controls.throttle or "none, the pilot only steers")),
+        ("gradients", f"none: it {pilot.no_gradients}" if pilot.no_gradients else f"of {', '.join(pilot.targets)}"),
     ]
     return _columns(rows)
 
 
 def _readable(file: Path) -> list[str]:
     """As much as can be told of a file that is refused."""
-    with contextlib.suppress(PilotError, OSError, ValueError):
-        return layers(tflite.read(file.read_bytes()))
-    return []
+    path = None
+    try:
+        model = tflite.read(file.read_bytes())
+    except (PilotError, OSError, ValueError):
+        return []
+    with contextlib.suppress(PilotError):
+        path = convpath.find(model, find_image(model).index)
+    return [*layers(model, path), *(["", *steps(path)] if path else [])]
 
 
 def _ends(model: Model, kind: str, indices: Sequence[int]) -> Iterator[Row]:
     for index in dict.fromkeys(indices):
         name = input_name(model, index) if kind == "input" else output_name(model, index)
-        yield kind, name, dimensions(model.tensors[index].shape), model.tensors[index].type
+        tensor = model.tensors[index]
+        yield kind, name, dimensions(tensor.shape), _type(tensor)
 
 
 def _layer(model: Model, operator: Operator, taps: set[int]) -> Row:
@@ -81,13 +106,35 @@ def _layer(model: Model, operator: Operator, taps: set[int]) -> Row:
     )
     return (
         mark,
+        str(operator.index),
         operator.name,
         layer_name(model, operator),
+        ", ".join(_sources(model, operator)),
         *_window(model, operator),
         source,
         target,
+        "".join(_type(model.tensors[index]) for index in operator.outputs[:1]),
         activation(operator),
         f"{_parameters(model, operator):,}",
+    )
+
+
+def _sources(model: Model, operator: Operator) -> Iterator[str]:
+    """The operators whose results it uses, by number, and the network's own inputs by name."""
+    for index in dict.fromkeys(operator.inputs):
+        if index in model.inputs:
+            yield input_name(model, index)
+        elif index in model.makers and index not in model.constants:
+            yield str(model.makers[index].index)
+
+
+def _type(tensor: Tensor) -> str:
+    """A tensor's type; for integers also what they stand for."""
+    how = tensor.quantization
+    if how is None or tensor.type == "FLOAT32":
+        return tensor.type
+    return (
+        f"{tensor.type} {how.scales[0]:.3g}·(q{-how.zeros[0]:+})" if how.scales.size == 1 else f"{tensor.type} by slice"
     )
 
 
@@ -101,10 +148,15 @@ def _window(model: Model, operator: Operator) -> Row:
 
 def _parameters(model: Model, operator: Operator) -> int:
     """Trained numbers; what is unpacked first is counted where it is used."""
-    if operator.name in {"DEQUANTIZE", "DENSIFY"}:
+    if operator.name in _UNPACKING and model.constants.issuperset(operator.inputs):
         return 0
     held = [tensor for tensor in model.operands(operator) if tensor.index in model.constants]
-    return sum(math.prod(tensor.shape) for tensor in held if tensor.type in {"FLOAT32", "FLOAT16", "INT8"})
+    return sum(math.prod(tensor.shape) for tensor in held if tensor.type in _WEIGHTS or _is_bias(tensor))
+
+
+def _is_bias(tensor: Tensor) -> bool:
+    """Of a network of integers: numbers that stand for others, not sizes or axes."""
+    return tensor.type in {"INT32", "INT64"} and tensor.quantization is not None
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

@@ -1,8 +1,11 @@
 """A car and a pit wall as two real processes: what works, and what must not break them."""
 
+import contextlib
 import json
 import signal
 import socket
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +20,7 @@ import zmq
 from numpy.typing import NDArray
 
 import wire
+from edge.methods import CATALOG
 from tests.processes import SHARED, Process, eventually, free_port, get, listens, process, ready, state
 
 
@@ -45,6 +49,16 @@ class Wall:
 
     def wait_for_frames(self) -> None:
         eventually(lambda: ready(self.http))
+
+    def ask(self, **look: object) -> int:
+        """Ask for another look as the page does; the answer's status."""
+        body = json.dumps(look).encode()
+        request = urllib.request.Request(f"{self.http}/api/cars/car/look", body, method="PATCH")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
 
     def snapshot(self, part: str = "overlay") -> NDArray[np.uint8]:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(get(f"{self.http}/snapshot/car.jpg?part={part}"))
@@ -83,6 +97,88 @@ def test_the_overlay_has_the_camera_s_size_though_the_pilot_sees_less(wall: Wall
         wall.wait_for_frames()
         assert wall.snapshot("overlay").shape == wall.snapshot("camera").shape == (240, 320, 3)
         assert wall.snapshot("mask").shape[:2] == (120, 160)
+
+
+@contextlib.contextmanager
+def watching(wall: Wall, part: str = "overlay") -> Iterator[None]:
+    """Somebody who looks on meanwhile, without ever falling behind."""
+    stop = threading.Event()
+
+    def look_on() -> None:
+        with urllib.request.urlopen(f"{wall.http}/stream/car.mjpg?part={part}", timeout=20) as stream:
+            while not stop.is_set() and stream.read1(65536):
+                pass
+
+    watcher = threading.Thread(target=look_on)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def test_methods_targets_and_layers_are_switched_while_driving(running: tuple[Wall, Process, Process]) -> None:
+    wall, edge, _ = running
+    with watching(wall):
+        can = eventually(lambda: wall.seen()["link"]["methods"] and wall.seen()["link"])
+        assert set(can["methods"]) | set(can["refusals"]) == set(wire.METHODS)
+        for method in can["methods"]:
+            look = {"method": method, "target": "throttle", "layer": can["layers"][0] if "cam" in method else ""}
+            assert wall.ask(**look) == 200
+
+            def drawn(look: dict[str, str] = look) -> Any:
+                frame = wall.seen()["frame"]
+                return frame["mask"] and look.items() <= frame["look"].items() and frame
+
+            frame = eventually(drawn)
+            assert frame["mask"]["signed"] == CATALOG[method].signed
+            assert frame["refused"] == ""
+            assert ("background" in frame["stages_ns"]) == CATALOG[method].slow
+    assert edge.popen.poll() is None
+    assert "Traceback" not in edge.said()
+
+
+def test_what_the_pilot_cannot_do_is_refused_in_a_sentence_and_the_stream_goes_on(
+    running: tuple[Wall, Process, Process],
+) -> None:
+    wall, _, _ = running
+    with watching(wall):
+        for hostile in ({"method": "../../etc"}, {"target": "horn"}, {"layer": "x" * 65}, {"method": None}):
+            assert wall.ask(**hostile) == 400
+        assert wall.ask(method="gradient", target="steering-bin", gauges=False, strength=1) == 200
+        eventually(lambda: wall.seen()["frame"]["refused"])
+        seen = wall.seen()
+        assert seen["frame"]["mask"] is None
+        eventually(lambda: wall.seen()["frame"]["seq"] > seen["frame"]["seq"] + 5)
+        assert wall.ask(method="gradcam", target="steering", layer="no <b>such</b> layer") == 200
+        eventually(lambda: "no <b>such</b> layer" in wall.seen()["frame"]["refused"])
+        assert wall.ask(method="visualbackprop", layer="") == 200
+        eventually(lambda: wall.seen()["frame"]["mask"] and not wall.seen()["frame"]["refused"])
+
+
+def test_the_check_comes_by_itself_and_starts_afresh_with_another_method(
+    running: tuple[Wall, Process, Process],
+) -> None:
+    wall, _, _ = running
+    with watching(wall):
+        check = eventually(lambda: wall.seen()["frame"]["check"], patience_s=60)
+        assert check["method"] == "visualbackprop"
+        assert 0 <= check["low"] <= check["ratio"] <= check["high"]
+        assert b'check_ratio{car="car",method="visualbackprop",target="steering"}' in get(f"{wall.http}/metrics")
+        wall.ask(method="edges")
+        eventually(lambda: wall.seen()["frame"]["look"]["method"] == "edges")
+        assert (wall.seen()["frame"]["check"] or {"method": "edges"})["method"] == "edges"
+
+
+def test_the_method_is_chosen_on_the_command_line_and_named_in_the_log(wall: Wall) -> None:
+    options = ("--look.method", "gradcam", "--look.target", "throttle", "--no-check")
+    with wall.edge(*options) as edge, wall.host():
+        wall.wait_for_frames()
+        with watching(wall):
+            frame = eventually(lambda: wall.seen()["frame"]["mask"] and wall.seen()["frame"])
+        assert (frame["look"]["method"], frame["look"]["target"]) == ("gradcam", "throttle")
+        assert f"explained by {CATALOG['gradcam'].title}" in edge.said()
 
 
 def test_the_stream_brings_frame_after_frame(running: tuple[Wall, Process, Process]) -> None:
@@ -151,6 +247,11 @@ def said_one_sentence(process: Process, program: str, part: str) -> bool:
         (["--source", "missing-tub"], "missing-tub"),
         (["--pilot", "missing.tflite"], "missing.tflite"),
         (["--pilot", "README.md"], "README.md"),
+        (["--look.method", "tea-leaves"], "option 'look.method': expected one of visualbackprop, coverage,"),
+        (["--look.target", "horn"], "option 'look.target': expected one of steering, throttle,"),
+        (["--card.crop", "0.9,0.9,0,0"], "crop leaves nothing"),
+        (["--card.colour", "sepia"], "option 'card.colour': expected one of rgb, bgr, grey"),
+        (["--card.steering", "no_such_output"], "no_such_output"),
         (["--fps", "1000"], "option 'fps': expected float <= 240.0, not '1000'."),
         (["--size", "big"], "option 'size'"),
         (["--name", "../x"], "option 'name'"),

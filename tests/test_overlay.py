@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge.overlay import Overlay, colours
+from edge.overlay import DOWN, UP, Overlay, colours
+from edge.scale import ZERO
 from wire import COLORMAPS, Drive, Look
 
 Bytes = NDArray[np.uint8]
@@ -28,8 +29,8 @@ def look(colormap: Any = "turbo", strength: float = 0.7) -> Look:
     return Look(colormap=colormap, strength=strength, gauges=False)
 
 
-def draw(rgb: Bytes, mask: Bytes, how: Look) -> Bytes:
-    return Overlay().draw(rgb, mask, how, Drive(0.5, 0.5), None)
+def draw(rgb: Bytes, mask: Bytes, how: Look, *, signed: bool = False) -> Bytes:
+    return Overlay().draw(rgb, mask, how, Drive(0.5, 0.5), None, signed=signed)
 
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
@@ -95,6 +96,47 @@ def test_any_mask_covers_any_frame(size: tuple[int, int], mask_size: tuple[int, 
     rgb = frame(*size)
     stretched = draw(rgb, np.full(mask_size, value, np.uint8), look())
     np.testing.assert_array_equal(stretched, draw(rgb, np.full(size, value, np.uint8), look()))
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+@pytest.mark.parametrize("size", [(60, 80), (30, 40)])
+def test_a_signed_mask_is_blue_below_and_orange_above(colormap: str, size: tuple[int, int]) -> None:
+    how = look(colormap, 1)
+    for value, colour in ((0, DOWN), (1, DOWN), (255, UP)):
+        assert (draw(frame(), np.full(size, value, np.uint8), how, signed=True) == colour).all()
+    np.testing.assert_array_equal(draw(frame(), np.full(size, ZERO, np.uint8), how, signed=True), frame())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 127), st.floats(0, 1))
+def test_both_signs_are_covered_alike(push: int, strength: float) -> None:
+    black = np.zeros((4, 4, 3), np.uint8)
+    for value, colour in ((ZERO - push, DOWN), (ZERO + push, UP)):
+        drawn = draw(black, np.full((4, 4), value, np.uint8), look(strength=strength), signed=True)
+        np.testing.assert_allclose(drawn[0, 0], strength * push / 127 * np.array(colour), atol=0.51)
+
+
+def seen_by(blind: str, colour: tuple[int, int, int]) -> NDArray[np.float64]:
+    """A colour as somebody sees it who lacks one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1)."""
+    matrix = {
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    }[blind]
+    linear: NDArray[np.float64] = (np.array(colour) / 255) ** 2.2
+    return np.asarray(255 * np.clip(matrix @ linear, 0, 1) ** (1 / 2.2))
+
+
+@pytest.mark.parametrize("blind", ["protan", "deutan", "tritan"])
+def test_the_two_colours_are_told_apart_by_everybody(blind: str) -> None:
+    down, up = seen_by(blind, DOWN), seen_by(blind, UP)
+    assert np.abs(down - up).max() > 100
+
+
+def test_without_a_mask_the_frame_is_shown_with_its_gauges() -> None:
+    plain = Overlay().draw(frame(), None, look(), Drive(0.5, 0.5), None)
+    np.testing.assert_array_equal(plain, frame())
+    assert (Overlay().draw(frame(), None, Look(), Drive(0.5, 0.5), None) != frame()).any()
 
 
 def test_a_small_mask_lies_where_it_belongs() -> None:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from playwright.sync_api import Browser, Page, expect
 
 import wire
+from edge.methods import CATALOG
 from host.guard import Guard
 from tests.browser import chromium
 from tests.wall import BITS, HEIGHT, LEVELS, Wall, pit_wall, until
@@ -179,10 +180,12 @@ def test_a_change_of_look_reaches_the_car_and_the_page_shows_what_is_in_force(
         expect(page.get_by_label("Strength")).to_have_value("0.7")
         page.get_by_label("Strength").fill("0.4")
         until(lambda: car.look.strength == 0.4)
+        asked = wire.Look(strength=0.4, colormap="inferno", method="gradcam", target="throttle", gauges=False)
         page.get_by_label("Colours").select_option("inferno")
-        page.locator("select[name=mask]").select_option("coverage")
+        page.get_by_label("Method").select_option("gradcam")
+        page.get_by_label("Explains").select_option("throttle")
         page.get_by_label("Gauges").uncheck()
-        until(lambda: car.look == wire.Look(strength=0.4, colormap="inferno", mask="coverage", gauges=False))
+        until(lambda: car.look == asked)
         page.get_by_label("Colours").blur()
         page.locator("h2").first.click()
         page.keyboard.press("]")
@@ -192,6 +195,114 @@ def test_a_change_of_look_reaches_the_car_and_the_page_shows_what_is_in_force(
         car.look = wire.Look(gamma=1.25)
         expect(page.get_by_label("Gamma")).to_have_value("1.25")
         expect(page.get_by_label("Strength")).to_have_value("0.7")
+
+
+def options(page: Page, name: str) -> dict[str, bool]:
+    """The values of a select, and whether each can be chosen."""
+    told = page.evaluate(f"[...document.querySelector('select[name={name}]').options].map(o => [o.value, !o.disabled])")
+    return dict(told)
+
+
+def test_the_page_knows_every_method_and_what_the_catalog_says_of_it(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        assert sorted(options(visit.page, "method")) == sorted(wire.METHODS)
+        assert list(options(visit.page, "target")) == list(wire.TARGETS)
+        assert list(options(visit.page, "colormap")) == list(wire.COLORMAPS)
+        groups = visit.page.evaluate("import('/static/methods.js').then(methods => methods.GROUPS)")
+    for title, methods in groups:
+        for method in methods:
+            known = CATALOG[method["name"]]
+            assert (method.get("layer", False), method.get("slow", False)) == (known.takes_layer, known.slow), known
+            assert known.signed == ("pushes" in title), known
+            assert known.slow == ("background" in title), known
+            assert method["says"].endswith(".")
+
+
+def test_only_what_the_pilot_can_do_is_offered_and_the_rest_says_why(browser: Browser, quiet: list[Visit]) -> None:
+    why = "Its layer LSTM has no backward pass <b>here</b>."
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car, page = wall.cars["demo"], visit.page
+        refusals = {name: why for name in wire.METHODS if name not in ("visualbackprop", "coverage", "edges")}
+        car.can("visualbackprop", "coverage", "edges", refusals=refusals, targets=["steering"], layers=["c1", HOSTILE])
+        until(lambda: not options(page, "method")["gradient"])
+        assert {name for name, can in options(page, "method").items() if can} == {"visualbackprop", "coverage", "edges"}
+        assert {name for name, can in options(page, "target").items() if can} == {"steering"}
+        assert list(options(page, "layer")) == ["", "c1", HOSTILE]
+        expect(page.locator("option[value=gradient]")).to_have_attribute("title", why)
+        expect(page.locator("[data-unavailable]")).to_contain_text(why)
+        page.locator("h2").first.click()
+        for expected in ("coverage", "edges", "visualbackprop"):
+            page.keyboard.press("m")
+            until(lambda expected=expected: car.look.method == expected)  # type: ignore[misc]
+        page.keyboard.press("t")
+        page.keyboard.press("m")
+        until(lambda: car.look.method == "coverage")
+        assert car.look.target == "steering"
+
+
+def test_a_layer_is_asked_for_only_where_it_counts(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car, page = wall.cars["demo"], visit.page
+        car.can(*wire.METHODS, refusals={}, targets=list(wire.TARGETS), layers=["conv2d_1", "conv2d_2"])
+        expect(page.get_by_label("Layer")).to_be_hidden()
+        page.get_by_label("Method").select_option("hirescam")
+        expect(page.get_by_label("Layer")).to_be_visible()
+        page.get_by_label("Layer").select_option("conv2d_1")
+        until(lambda: (car.look.method, car.look.layer) == ("hirescam", "conv2d_1"))
+        page.locator("h2").first.click()
+        page.keyboard.press("t")
+        until(lambda: car.look.target == "throttle")
+        page.get_by_label("Method").select_option("gradient")
+        expect(page.get_by_label("Layer")).to_be_hidden()
+
+
+def test_signed_colours_have_a_legend_in_words_of_what_is_explained(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car, legend = wall.cars["demo"], visit.page.locator("[data-legend]")
+        expect(legend).to_have_text("nothingmuch")
+        expect(legend.locator("i")).to_have_attribute("data-colormap", "turbo")
+        car.mask = wire.MaskStats(1.5, 1.7, signed=True)
+        expect(legend).to_have_text("pushes leftpushes right")
+        expect(legend.locator("i")).to_have_attribute("data-colormap", "signed")
+        car.look = wire.Look(target="throttle")
+        expect(legend).to_have_text("pushes slowerpushes faster")
+        visit.page.keyboard.press("3")
+        expect(legend.locator("i")).to_have_attribute("data-colormap", "grey")
+        visit.page.keyboard.press("2")
+        expect(legend).to_be_hidden()
+
+
+def test_the_check_is_said_beside_the_picture_and_doubt_is_amber(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car, line = wall.cars["demo"], visit.page.locator("[data-check]")
+        expect(line).to_be_hidden()
+        for ratio, low, high, text, doubtful in (
+            (5.2, 4.1, 6.4, "This map explains 5.2× more than random (4.1–6.4, 60 frames)", False),
+            (1.4, 1.2, 1.6, "This map explains 1.4× more than random (1.2–1.6, 60 frames)", True),
+            (1.8, 0.9, 3.0, "This map explains no more than random: 1.8× (0.9–3.0, 60 frames)", True),
+            (132.0, 98.0, 180.0, "This map explains 132× more than random (98.0–180, 60 frames)", False),
+        ):
+            car.check = wire.Check(method="visualbackprop", ratio=ratio, low=low, high=high, frames=60)
+            expect(line).to_have_text(text)
+            expect(line).to_have_class(re.compile("doubtful") if doubtful else re.compile("^check ?$"))
+        visit.page.keyboard.press("2")
+        expect(line).to_be_hidden()
+
+
+def test_why_a_map_is_not_shown_is_said(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        car = wall.cars["demo"]
+        car.refused, car.mask = HOSTILE, None
+        expect(visit.page.locator("[data-refused]")).to_have_text(f"No map: {HOSTILE}")
+        expect(visit.page.locator("[data-legend]")).to_be_hidden()
+        car.refused = ""
+        expect(visit.page.locator("[data-refused]")).to_be_hidden()
 
 
 def test_recording_from_the_page(browser: Browser, quiet: list[Visit]) -> None:

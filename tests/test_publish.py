@@ -1,12 +1,13 @@
 """The car's socket, spoken to by real hosts over real ZeroMQ: well-behaved, silent, greedy and rude ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import zmq
 
 import wire
-from edge.publish import MAX_HOSTS, Explained, Picture, Publisher, PublishError
+from edge.publish import MAX_HOSTS, Abilities, Explained, Picture, Publisher, PublishError
 from tests.processes import eventually
 
 SESSION = "abcd"
@@ -101,6 +102,37 @@ def test_a_ping_is_answered_with_what_the_car_is_doing(publisher: Publisher, hos
     assert (status.car, status.session, status.ping_ns) == ("car", SESSION, 1)
     assert (status.source, status.pilot, status.trouble) == ("tub", "linear", "The camera is gone.")
     assert status.received_ns <= status.sent_ns
+
+
+def test_a_ping_is_answered_with_what_the_pilot_can_do(network: Network) -> None:
+    abilities = Abilities(["edges"], {"gradient": "It has no backward pass."}, ["steering"], ["c1", "c2"])
+    with Publisher("tcp://127.0.0.1:*", "car", SESSION, abilities=abilities) as publisher:
+        status = network.host(publisher).ping()
+    assert (status.methods, status.refusals) == (abilities.methods, abilities.refusals)
+    assert (status.targets, status.layers) == (abilities.targets, abilities.layers)
+
+
+def test_who_wants_what_comes_late_waits_for_it_and_all_others_do_not(publisher: Publisher, network: Network) -> None:
+    camera, overlay = network.host(publisher), network.host(publisher)
+    camera.ask(want=["camera"])
+    overlay.ask(want=["overlay", "camera"])
+    camera.ping()
+    overlay.ping()
+    for seq in range(3):
+        publisher.offer(replace(explained(seq), late=frozenset({"overlay", "mask"})))
+        assert camera.seqs() == [seq]
+        camera.ask(seq=seq, want=["camera"])
+    assert overlay.seqs() == []
+    publisher.offer_late(explained(1))
+    assert overlay.seqs() == [1]
+    assert camera.seqs() == [], "it is older than what this host has"
+    overlay.ask(seq=1, want=["overlay", "camera"])
+    assert overlay.seqs() == [], "nothing newer is ready"
+    publisher.offer(explained(4))
+    assert overlay.seqs() == camera.seqs() == [4], "nothing comes late any more"
+    overlay.ask(seq=4, want=["overlay"])
+    publisher.offer_late(explained(3))
+    assert overlay.seqs() == [], "what was still under way when the method changed is left"
 
 
 def test_credit_brings_one_frame_and_no_second_before_it_is_held(publisher: Publisher, host: Host) -> None:

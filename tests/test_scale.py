@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edge.geometry import Step
 from edge.mask import RawMask, VisualBackProp
-from edge.scale import FALL_FRAMES, HEADROOM, PEAK, RISE_FRAMES, Scaler
+from edge.scale import FALL_FRAMES, HEADROOM, PEAK, RISE_FRAMES, ZERO, Scaler
 from wire import Look, MaskStats
 
-COVERAGE = Look(mask="coverage")
+COVERAGE = Look(method="coverage")
 Floats = NDArray[np.float32]
 
 
@@ -31,7 +31,7 @@ def run(scaler: Scaler, magnitudes: list[float], look: Look = COVERAGE) -> list[
 @pytest.mark.parametrize("gamma", [0.5, 0.7, 1.0, 2.0])
 def test_a_value_is_the_scaled_mask_to_the_power_of_gamma(gamma: float) -> None:
     raw = random_mask()
-    grey, stats = Scaler()(RawMask(raw), Look(mask="coverage", gamma=gamma))
+    grey, stats = Scaler()(RawMask(raw), Look(method="coverage", gamma=gamma))
     assert grey.dtype == np.uint8
     assert grey.shape == raw.shape
     expected = 255 * np.minimum(raw / stats.scale, 1) ** gamma
@@ -42,7 +42,7 @@ def test_a_value_is_the_scaled_mask_to_the_power_of_gamma(gamma: float) -> None:
 @given(st.floats(0.2, 2), st.integers(0, 100))
 def test_more_in_the_mask_is_never_darker(gamma: float, seed: int) -> None:
     raw = random_mask(seed=seed)
-    grey, _ = Scaler()(RawMask(raw), Look(mask="coverage", gamma=gamma))
+    grey, _ = Scaler()(RawMask(raw), Look(method="coverage", gamma=gamma))
     assert (np.diff(grey.ravel()[np.argsort(raw.ravel())].astype(int)) >= 0).all()
     assert grey.max() == 255
 
@@ -103,9 +103,9 @@ def test_a_mask_far_below_the_scale_is_black() -> None:
     assert stats.scale > 1e26
 
 
-@pytest.mark.parametrize("form", ["exact", "coverage"])
+@pytest.mark.parametrize("form", ["visualbackprop", "coverage"])
 def test_zero_masks_stay_zero_and_leave_the_scale_alone(form: str) -> None:
-    look = Look(mask="exact" if form == "exact" else "coverage")
+    look = Look(method="coverage" if form == "coverage" else "visualbackprop")
     scaler, zero = Scaler(), RawMask(np.zeros((60, 80), np.float32))
     grey, stats = scaler(zero, look)
     assert not grey.any()
@@ -153,10 +153,10 @@ def test_another_form_or_size_starts_afresh() -> None:
     scaler = Scaler()
     run(scaler, [1e6])
     raw = random_mask()
-    _, stats = scaler(RawMask(raw), Look(mask="exact"))
+    _, stats = scaler(RawMask(raw), Look())
     assert stats.scale == pytest.approx(stats.magnitude)
-    run(scaler, [1e6], Look(mask="exact"))
-    _, stats = scaler(RawMask(raw[:50]), Look(mask="exact"))
+    run(scaler, [1e6], Look())
+    _, stats = scaler(RawMask(raw[:50]), Look())
     assert stats.scale == pytest.approx(stats.magnitude)
 
 
@@ -165,12 +165,12 @@ def test_the_checkerboard_of_the_exact_form_is_smoothed_away() -> None:
     mask = VisualBackProp((step,))([np.ones(step.out_size, np.float32)])
     inside = np.s_[8:-8, 8:-8]
     assert np.ptp(mask.values[inside]) == 5
-    grey, _ = Scaler()(mask, Look(mask="exact"))
+    grey, _ = Scaler()(mask, Look())
     assert np.ptp(grey[inside]) <= 2
 
 
 def test_smoothing_weighs_the_frames_before() -> None:
-    look = Look(mask="coverage", smoothing=0.75)
+    look = Look(method="coverage", smoothing=0.75)
     smooth, plain = Scaler(), Scaler()
     expected: NDArray[np.float64] | None = None
     for seed in range(6):
@@ -187,10 +187,10 @@ def test_smoothing_weighs_the_frames_before() -> None:
 def test_smoothing_off_shows_nothing_of_the_past() -> None:
     scaler = Scaler()
     for seed in range(3):
-        scaler(RawMask(random_mask(seed=seed)), Look(mask="coverage", smoothing=0.9))
+        scaler(RawMask(random_mask(seed=seed)), Look(method="coverage", smoothing=0.9))
     zero = RawMask(np.zeros((60, 80), np.float32))
     assert not scaler(zero, COVERAGE)[0].any()
-    assert not scaler(zero, Look(mask="coverage", smoothing=0.9))[0].any()
+    assert not scaler(zero, Look(method="coverage", smoothing=0.9))[0].any()
 
 
 @pytest.mark.parametrize("look", [Look(), COVERAGE, Look(smoothing=0.5), Look(gamma=1.0)])
@@ -207,3 +207,79 @@ def test_the_raw_mask_is_left_as_it_is() -> None:
     kept = raw.copy()
     Scaler()(RawMask(raw), Look())
     np.testing.assert_array_equal(raw, kept)
+
+
+PLAIN = Look(method="edges")
+"""A map that is shown without being softened."""
+
+
+def signed_mask(seed: int = 0) -> Floats:
+    signs = np.random.default_rng(seed + 1).choice(np.array([-1, 1], np.float32), (60, 80))
+    mask: Floats = random_mask(seed=seed) * signs
+    return mask
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.7, 1.0, 2.0])
+def test_a_signed_value_is_the_same_power_on_either_side_of_zero(gamma: float) -> None:
+    raw = signed_mask()
+    grey, stats = Scaler()(RawMask(raw, signed=True), Look(method="edges", gamma=gamma))
+    assert stats.signed
+    expected = ZERO + 127 * np.sign(raw) * np.minimum(np.abs(raw) / stats.scale, 1) ** gamma
+    np.testing.assert_allclose(grey, expected, atol=0.6 + gamma)
+
+
+def test_turned_round_a_signed_mask_is_turned_round() -> None:
+    for look in (PLAIN, Look(method="gradient"), Look(method="gradient", smoothing=0.5)):
+        one, other = Scaler(), Scaler()
+        for seed in range(3):
+            up, up_stats = one(RawMask(signed_mask(seed), signed=True), look)
+            down, down_stats = other(RawMask(-signed_mask(seed), signed=True), look)
+            assert up_stats == down_stats
+            np.testing.assert_allclose(up.astype(int) - ZERO, ZERO - down.astype(int), atol=1)
+
+
+@pytest.mark.parametrize("method", ["edges", "gradient"])
+def test_nothing_is_zero_in_a_signed_mask(method: str) -> None:
+    look, scaler = Look(method=method), Scaler()  # type: ignore[arg-type]
+    zero = RawMask(np.zeros((60, 80), np.float32), signed=True)
+    grey, stats = scaler(zero, look)
+    assert (grey == ZERO).all()
+    assert stats == MaskStats(0.0, 0.0, signed=True)
+    scaler(RawMask(signed_mask(), signed=True), look)
+    assert (scaler(zero, look)[0] == ZERO).all()
+
+
+def test_what_was_shown_signed_fades_to_zero() -> None:
+    look, scaler = Look(method="edges", smoothing=0.75), Scaler()
+    scaler(RawMask(signed_mask(), signed=True), look)
+    zero = RawMask(np.zeros((60, 80), np.float32), signed=True)
+    distances = [int(np.abs(scaler(zero, look)[0].astype(int) - ZERO).max()) for _ in range(40)]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > distances[3] > 0 == distances[-1]
+
+
+def test_a_gradient_that_jumps_from_pixel_to_pixel_is_nothing_beside_one_that_does_not() -> None:
+    rows, columns = np.indices((60, 80))
+    jumpy = np.where((rows + columns) % 2 == 0, 1, -1).astype(np.float32)
+    values = np.where(columns < 40, jumpy, 0.5).astype(np.float32)
+    grey, _ = Scaler()(RawMask(values, signed=True), Look(method="gradient"))
+    assert np.abs(grey[4:-4, 4:36].astype(int) - ZERO).max() < 10
+    assert (grey[4:-4, 44:-4] == 255).all()
+
+
+@pytest.mark.parametrize(
+    "other", [Look(method="gradient"), Look(method="edges", target="throttle"), Look(method="edges", layer="c1")]
+)
+def test_another_method_target_or_layer_starts_afresh(other: Look) -> None:
+    scaler = Scaler()
+    scaler(RawMask(signed_mask() * np.float32(1e6), signed=True), PLAIN)
+    _, stats = scaler(RawMask(signed_mask(), signed=True), other)
+    assert stats.scale == pytest.approx(stats.magnitude)
+
+
+def test_a_method_may_lose_its_sign() -> None:
+    scaler = Scaler()
+    for signed in (True, False, True):
+        grey, stats = scaler(RawMask(np.abs(signed_mask()), signed=signed), PLAIN)
+        assert stats.signed is signed
+        assert (grey[np.abs(signed_mask()) < 1e-6] == (ZERO if signed else 0)).all()

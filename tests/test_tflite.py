@@ -106,4 +106,4 @@ def test_a_file_whose_parts_overlap_is_refused_before_it_runs() -> None:
     model = tflite.read(bytes(data))
     assert model.inputs == model.outputs
     with pytest.raises(tflite.PilotError, match="is not a usable TFLite file"):
-        tflite.expose(model, convpath.find(model, net.inputs[0]).taps)
+        tflite.expose(model, net.operators[0].outputs)

@@ -364,3 +364,65 @@ def test_real_new_tub_with_two_catalogs_missing() -> None:
     assert len(found) == 1000
     assert source.skipped == 2
     assert tub(SHARED / "data/tub-grey").listing().fps == 20
+
+
+# --- what else was measured
+
+IMU = {f"imu/{name}": value for value, name in enumerate(("acl_x", "acl_y", "acl_z", "gyr_x", "gyr_y", "gyr_z"))}
+BEHAVIOUR = "behavior/one_hot_state_array"
+
+
+def extras(folder: Path, *records: dict[str, Any]) -> list[dict[str, list[float]]]:
+    write_v2(folder, {"c": [record(index, **fields) for index, fields in enumerate(records)]})
+    with tub(folder) as source:
+        return [{name: values.tolist() for name, values in frame.extras.items()} for frame in frames(source)]
+
+
+def test_imu_and_behaviour_come_with_the_frame(tmp_path: Path) -> None:
+    both = {**IMU, BEHAVIOUR: [0, 1, 0]}
+    found = extras(tmp_path, both, IMU, {BEHAVIOUR: [1.0, 0.0]}, {})
+    imu = [0, 1, 2, 3, 4, 5]
+    assert found == [{"imu": imu, "behaviour": [0, 1, 0]}, {"imu": imu}, {"behaviour": [1, 0]}, {}]
+
+
+def test_v1_records_have_them_too(tmp_path: Path) -> None:
+    write_pictures(tmp_path, [1])
+    (tmp_path / "record_1.json").write_text(json.dumps(record(1, **IMU)))
+    with tub(tmp_path) as source:
+        (found,) = frames(source)
+    assert found.extras["imu"].dtype == np.float32
+    assert found.extras["imu"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {**IMU, "imu/gyr_z": None},
+        {**IMU, "imu/acl_x": "1"},
+        {**IMU, "imu/acl_x": True},
+        {**IMU, "imu/acl_x": 10**400},
+        {**IMU, "imu/acl_x": 1e300},
+        {**IMU, "imu/acl_x": [1]},
+        {"imu/acl_x": 1.0},
+        {BEHAVIOUR: "left"},
+        {BEHAVIOUR: []},
+        {BEHAVIOUR: [0, None]},
+        {BEHAVIOUR: [[0, 1]]},
+        {BEHAVIOUR: {"left": 1}},
+        {BEHAVIOUR: [0] * 100_000},
+    ],
+)
+def test_measurements_that_are_no_numbers_are_ignored_and_counted(
+    tmp_path: Path, hostile: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_v2(tmp_path, {"c": [record(0, **hostile), record(1), record(2, **hostile)]})
+    with tub(tmp_path) as source:
+        assert [frame.extras for frame in frames(source)] == [{}, {}, {}]
+        assert (source.ignored, source.skipped) == (2, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{source.name}: 2 measurements are no numbers and are left out"
+    ]
+
+
+def test_measurements_that_are_infinite_are_ignored(tmp_path: Path) -> None:
+    assert extras(tmp_path, {**IMU, "imu/acl_x": math.inf}, {BEHAVIOUR: [math.nan]}) == [{}, {}]

@@ -156,6 +156,12 @@ def test_a_wrong_request_gets_a_sentence(method: str, path: str, status: int, sa
         (b'{"strength": "0.5"}', "$.strength"),
         (b'{"gamma": 0}', ">= 0.2"),
         (b'{"colormap": "<script>"}', "$.colormap"),
+        (b'{"method": "tea leaves"}', "$.method"),
+        (b'{"method": ["gradient"]}', "$.method"),
+        (b'{"target": "horn"}', "$.target"),
+        (b'{"layer": 3}', "$.layer"),
+        (b'{"layer": "' + b"x" * 65 + b'"}', "$.layer"),
+        (b'{"mask": "exact"}', "no 'mask'"),
         (b'{"brightness": 1}', "no 'brightness'; it has strength, colormap"),
         (b"[" * 4000, "stays as it is"),
     ],
@@ -173,6 +179,64 @@ def test_a_body_too_large_is_not_read() -> None:
         answer = wall.request("PATCH", "/api/cars/demo/look", b" " * 100_000)
     assert answer.status == 413
     assert "at most 4096 bytes" in answer.text
+
+
+# Methods, the check, metrics
+
+
+def test_state_tells_the_check_the_refusal_and_what_the_pilot_can_do() -> None:
+    with pit_wall("demo") as wall:
+        car = wall.cars["demo"]
+        assert wall.get("/state").json()["cars"][0]["link"]["methods"] == []
+        car.can("edges", refusals={"gradient": "No."}, targets=["steering"], layers=["c1"])
+        car.check = wire.Check(method="edges", ratio=5.25, low=4, high=6.5, frames=60)
+        car.refused = "There is no map."
+        car.arrive()
+        until(lambda: car.channel.newest)
+        told = wall.get("/state").json()["cars"][0]
+    assert {name: told["link"][name] for name in ("methods", "refusals", "targets", "layers")} == {
+        "methods": ["edges"],
+        "refusals": {"gradient": "No."},
+        "targets": ["steering"],
+        "layers": ["c1"],
+    }
+    assert told["frame"]["check"] == {"method": "edges", "ratio": 5.25, "low": 4, "high": 6.5, "frames": 60}
+    assert told["frame"]["refused"] == "There is no map."
+
+
+def samples(text: str) -> dict[str, float]:
+    """Every sample of an exposition; a line that is none fails."""
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            told = re.fullmatch(r'([a-z_]+\{(?:[a-z]+="(?:[^"\\]|\\.)*",?)*\}) (\S+)', line)
+            assert told, line
+            found[told[1]] = float(told[2])
+    return found
+
+
+def test_metrics_tell_the_check_in_numbers() -> None:
+    with pit_wall("demo", "other") as wall:
+        car = wall.cars["demo"]
+        before = samples(wall.get("/metrics").text)
+        assert before['pilotlens_up{car="demo"}'] == 0
+        assert not [name for name in before if "check" in name or "age" in name]
+        car.check = wire.Check(method="edges", ratio=5.25, low=4, high=6.5, frames=60)
+        car.drops = {'say "slow"\\\n': 3}
+        car.arrive()
+        until(lambda: car.channel.newest)
+        answer = wall.get("/metrics")
+    told = samples(answer.text)
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    labels = '{car="demo",method="edges",target="steering"}'
+    assert told[f"pilotlens_check_ratio{labels}"] == 5.25
+    assert told[f"pilotlens_check_ratio_low{labels}"] == 4
+    assert told[f"pilotlens_check_ratio_high{labels}"] == 6.5
+    assert told[f"pilotlens_check_frames{labels}"] == 60
+    assert told['pilotlens_up{car="demo"}'] == 1
+    assert told['pilotlens_up{car="other"}'] == 0
+    assert told['pilotlens_frames_total{car="demo"}'] == 1
+    assert told['pilotlens_dropped_total{car="demo",cause="say \\"slow\\"\\\\\\n"}'] == 3
 
 
 # Looks
@@ -195,7 +259,9 @@ LOOKS = st.builds(
     wire.Look,
     strength=st.floats(0, 1),
     colormap=st.sampled_from(wire.COLORMAPS),
-    mask=st.sampled_from(("exact", "coverage")),
+    method=st.sampled_from(wire.METHODS),
+    target=st.sampled_from(wire.TARGETS),
+    layer=st.text(max_size=64),
     gamma=st.floats(0.2, 2),
     smoothing=st.floats(0, 0.95),
     gauges=st.booleans(),

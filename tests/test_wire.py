@@ -1,6 +1,7 @@
 """The wire: golden bytes, round trips, and any bytes at all."""
 
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -27,12 +28,27 @@ FRAME = wire.Frame(
     drive=wire.Drive(-0.25, 0.5),
     recorded=wire.Drive(-0.2, 0.4),
     outputs={"n_outputs0": [-0.25], "n_outputs1": [0.5]},
-    mask=wire.MaskStats(12.5, 14.0),
+    mask=wire.MaskStats(12.5, 14.0, signed=True),
+    check=wire.Check(method="visualbackprop", ratio=5.25, low=4.0, high=6.5, frames=60),
+    refused="The map is no map.",
     drops={"frames replaced before the pilot": 3},
     health=wire.Health(temperature_c=51.5, throttled=0, memory_bytes=123_456_789),
     parts=[wire.Part(kind="overlay", size_bytes=3, width=160, height=120)],
 )
-STATUS = wire.Status(car="red-5", session="00ff", ping_ns=1, received_ns=2, sent_ns=3, trouble="No camera.")
+STATUS = wire.Status(
+    car="red-5",
+    session="00ff",
+    ping_ns=1,
+    received_ns=2,
+    sent_ns=3,
+    trouble="No camera.",
+    methods=["visualbackprop", "edges"],
+    refusals={"gradient": "Its LSTM has no backward pass."},
+    targets=["steering"],
+    layers=["conv1", "conv2"],
+)
+
+CHECK = msgspec.to_builtins(FRAME.check)
 
 
 def split(data: bytes) -> list[bytes]:
@@ -69,7 +85,8 @@ def golden_messages() -> dict[str, list[bytes]]:
         ],
         "up-ok-ping": [wire.encode(wire.Ping(sent_ns=5))],
         "up-ok-credit": [wire.encode(wire.Credit(session="00ff", seq=7, window=2, want=["overlay"]))],
-        "up-ok-settings": [wire.encode(wire.Settings(look=wire.Look(strength=0.4, colormap="viridis")))],
+        "up-ok-settings": [wire.encode(wire.Settings(look=wire.Look(strength=0.4, method="gradcam", layer="c3")))],
+        "up-ok-look-of-the-past": [raw({"type": "settings", "look": {"strength": 0.4, "mask": "coverage"}})],
         "down-NotPilotLens-http-request": [b"GET / HTTP/1.1\r\n\r\n"],
         "down-NotPilotLens-empty-part": [b""],
         "down-NotPilotLens-no-parts": [],
@@ -94,6 +111,12 @@ def golden_messages() -> dict[str, list[bytes]]:
         "up-Malformed-window-four": [raw({"type": "credit", "window": 4})],
         "up-Malformed-strength-nan": [raw({"type": "settings", "look": {"strength": float("nan")}})],
         "up-Malformed-unknown-colormap": [raw({"type": "settings", "look": {"colormap": "plaid"}})],
+        "up-Malformed-unknown-method": [raw({"type": "settings", "look": {"method": "tea leaves"}})],
+        "up-Malformed-unknown-target": [raw({"type": "settings", "look": {"target": "horn"}})],
+        "up-Malformed-endless-layer": [raw({"type": "settings", "look": {"layer": "x" * 65}})],
+        "down-Malformed-check-of-nothing": [raw(frame_fields(check={**CHECK, "frames": 0}))],
+        "down-Malformed-check-nan": [raw(frame_fields(check={**CHECK, "ratio": float("nan")}))],
+        "down-Malformed-too-many-layers": [raw({**msgspec.to_builtins(STATUS), "layers": ["c"] * 33})],
         "up-Malformed-unknown-type": [raw({"type": "reboot"})],
         "up-PartsMismatch-ping-with-part": [wire.encode(wire.Ping(sent_ns=5)), b"?"],
     }
@@ -127,6 +150,29 @@ def test_the_golden_frame_is_read_back_whole() -> None:
     assert parts == {"overlay": b"\xff\xd8\xff"}
 
 
+def test_every_method_and_target_of_the_wire_can_be_asked_for() -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(wire.Look)}
+    assert get_args(fields["method"]) == wire.METHODS
+    assert get_args(fields["target"]) == wire.TARGETS
+
+
+def test_the_fullest_status_there_can_be_fits_its_header() -> None:
+    names = [f"{number:-^64}" for number in range(32)]
+    full = wire.Status(
+        car="c" * 32,
+        session="0" * 32,
+        ping_ns=2**63 - 1,
+        received_ns=2**63 - 1,
+        sent_ns=2**63 - 1,
+        trouble="t" * 400,
+        methods=list(wire.METHODS),
+        refusals=dict.fromkeys(wire.METHODS, "r" * 400),
+        targets=list(wire.TARGETS),
+        layers=names,
+    )
+    assert wire.decode_down([wire.encode(full)]).header == full
+
+
 def test_a_header_stays_far_below_its_limit() -> None:
     assert len(wire.encode(FRAME)) < 1024
 
@@ -135,7 +181,9 @@ LOOKS = st.builds(
     wire.Look,
     strength=st.floats(0, 1),
     colormap=st.sampled_from(wire.COLORMAPS),
-    mask=st.sampled_from(["exact", "coverage"]),
+    method=st.sampled_from(wire.METHODS),
+    target=st.sampled_from(wire.TARGETS),
+    layer=st.text(max_size=64),
     gamma=st.floats(0.2, 2),
     smoothing=st.floats(0, 0.95),
     gauges=st.booleans(),
@@ -144,6 +192,8 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", fullmatch=True)
 TIMES = st.integers(0, 2**63 - 1)
 DRIVES = st.builds(wire.Drive, st.floats(allow_nan=False), st.floats(allow_nan=False))
 LABELS = st.text(min_size=1, max_size=64)
+RATIOS = st.floats(0, 1e6)
+CHECKS = st.builds(wire.Check, method=LABELS, ratio=RATIOS, low=RATIOS, high=RATIOS, frames=st.integers(1, 2**31))
 UP = st.one_of(
     st.builds(wire.Ping, sent_ns=TIMES),
     st.builds(
@@ -178,6 +228,8 @@ def test_frames_survive_the_trip(data: st.DataObject) -> None:
         drive=data.draw(st.none() | DRIVES),
         outputs=data.draw(st.dictionaries(LABELS, st.lists(st.floats(allow_nan=False), max_size=8), max_size=4)),
         look=data.draw(LOOKS),
+        check=data.draw(st.none() | CHECKS),
+        refused=data.draw(st.text(max_size=400)),
         parts=[wire.Part(kind=kind, size_bytes=len(body), width=1, height=1) for kind, body in pictures.items()],
     )
     assert wire.decode_down([wire.encode(frame), *pictures.values()]) == (frame, pictures)

@@ -76,7 +76,24 @@ class MadeCar:
     )
     drops: dict[str, int] = field(default_factory=lambda: {"slot": 2})
     recorded: wire.Drive | None = None
+    mask: wire.MaskStats | None = field(default_factory=lambda: wire.MaskStats(1.5, 1.7))
+    check: wire.Check | None = None
+    refused: str = ""
     seq: int = 0
+
+    def can(self, *methods: str, refusals: dict[str, str], targets: list[str], layers: list[str]) -> None:
+        """Let the car's status tell what may be asked for."""
+        self.channel.link.status = wire.Status(
+            car="own-name",
+            session="abc123",
+            ping_ns=0,
+            received_ns=0,
+            sent_ns=0,
+            methods=list(methods),
+            refusals=refusals,
+            targets=targets,
+            layers=layers,
+        )
 
     def arrive(self, parts: Mapping[str, bytes] | None = None) -> Arrival:
         """One frame, captured `age_ns` ago; with the pictures that are wanted unless `parts` are given."""
@@ -116,7 +133,9 @@ class MadeCar:
             drive=wire.Drive(float(np.sin(self.seq / 40)), 0.35),
             recorded=self.recorded,
             outputs=self.outputs,
-            mask=wire.MaskStats(1.5, 1.7),
+            mask=self.mask,
+            check=self.check,
+            refused=self.refused,
             drops=self.drops,
             health=wire.Health(temperature_c=51.5, memory_bytes=90_000_000),
             look=self.look,

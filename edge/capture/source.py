@@ -1,7 +1,8 @@
 """What a source is: a context manager that hands out captured frames, one at a time."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -22,11 +23,13 @@ class Frame:
     rgb: uint8 (H, W, 3), red first, contiguous; the receiver may keep it, the source never writes to it again.
     captured_ns: monotonic clock, when the light fell in (or the best the source knows).
     recorded: what a driver did on this frame, where the source is a recording.
+    extras: what else was measured, for pilots that want it: float32 values under "imu" (6), "behaviour" (one-hot).
     """
 
     rgb: NDArray[np.uint8]
     captured_ns: int
     recorded: Drive | None = None
+    extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Source(ABC):

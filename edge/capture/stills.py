@@ -1,6 +1,8 @@
 """What tubs and folders of images share: a list of files, shown one after the other at a rate."""
 
+import logging
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -14,6 +16,8 @@ from edge.capture.pictures import PictureError, decode, fit, read_bytes
 from edge.capture.source import Frame, Source, SourceError
 from wire import Drive
 
+log = logging.getLogger(__name__)
+
 DEFAULT_FPS = 20.0
 """Donkeycar's DRIVE_LOOP_HZ."""
 
@@ -21,6 +25,7 @@ DEFAULT_FPS = 20.0
 class Still(NamedTuple):
     path: Path
     recorded: Drive | None = None
+    extras: Mapping[str, NDArray[np.float32]] = {}
 
 
 @dataclass
@@ -29,6 +34,8 @@ class Listing:
 
     stills: list[Still] = field(default_factory=list)
     skipped: int = 0
+    ignored: int = 0
+    """Measurements beside the pictures that are of no use."""
     fps: float = DEFAULT_FPS
 
 
@@ -60,6 +67,7 @@ class Stills(Source):
         self._stills: list[Still] = []
         self._next = 0
         self._pacer = Pacer(None)
+        self.ignored = 0
 
     @abstractmethod
     def listing(self) -> Listing:
@@ -71,6 +79,9 @@ class Stills(Source):
         except OSError as why:
             raise SourceError(f"{self.kind} {self._folder} cannot be read: {why.strerror}") from why
         self._stills, self._next, self.skipped = listing.stills, 0, listing.skipped
+        self.ignored = listing.ignored
+        if listing.ignored:
+            log.warning("%s: %d measurements are no numbers and are left out", self.name, listing.ignored)
         self._pacer = Pacer((self._fps or listing.fps) if self._realtime else None)
         return self
 
@@ -84,7 +95,7 @@ class Stills(Source):
             rgb = self._load(still.path)
             if rgb is not None:
                 self._next += 1
-                return Frame(rgb, self._pacer.wait(), still.recorded)
+                return Frame(rgb, self._pacer.wait(), still.recorded, still.extras)
         raise SourceError(f"{self.kind} {self._folder} holds no picture that can be shown, {self.skipped} broken ones")
 
     def _load(self, path: Path) -> NDArray[np.uint8] | None:

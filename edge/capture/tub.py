@@ -8,6 +8,9 @@
 Order is that of the catalogs, or of N. Deleted records are left out. A record that does not parse, or names no picture
 of this tub, is skipped and counted; a catalog that is listed but cannot be read counts as one.
 
+What pilots may want besides the picture is handed on: the IMU's six numbers and the behaviour's one-hot state. Where
+one of them is no finite number the record counts without, and `ignored` tells how many did.
+
 The recorded rate is one over the median time between records where that is 2 to 120 frames/s, else 20: some tubs carry
 times 3 ms apart that have nothing to do with the drive.
 """
@@ -19,6 +22,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.capture.images import natural
 from edge.capture.pictures import PictureError, read_bytes
 from edge.capture.source import SourceError
@@ -26,6 +32,12 @@ from edge.capture.stills import DEFAULT_FPS, Listing, Still, Stills
 from wire import Drive
 
 SLOWEST_FPS, FASTEST_FPS = 2.0, 120.0
+IMU_FIELDS = tuple(f"imu/{sensor}_{axis}" for sensor in ("acl", "gyr") for axis in "xyz")
+BEHAVIOUR_FIELD = "behavior/one_hot_state_array"
+MAX_STATES = 64
+MAX_VALUE = 1e30
+
+_Values = NDArray[np.float32]
 
 
 class TubSource(Stills):
@@ -104,7 +116,9 @@ def _collect(records: Iterable[object], images: Path, deleted: frozenset[int]) -
         if path is None:
             listing.skipped += 1
             continue
-        listing.stills.append(Still(path, _drive(fields)))
+        extras, damaged = _extras(fields)
+        listing.ignored += damaged
+        listing.stills.append(Still(path, _drive(fields), extras))
         time_ms = _number(fields.get("_timestamp_ms", fields.get("milliseconds")))
         if time_ms is not None:
             times_ms.append(time_ms)
@@ -118,6 +132,25 @@ def _drive(fields: dict[str, object]) -> Drive | None:
     if angle is None or throttle is None:
         return None
     return Drive(max(-1.0, min(1.0, angle)), max(-1.0, min(1.0, throttle)))
+
+
+def _extras(fields: dict[str, object]) -> tuple[dict[str, _Values], int]:
+    """What else was measured, and how many measurements are there but are not the numbers they should be."""
+    said: dict[str, object] = {"behaviour": fields.get(BEHAVIOUR_FIELD)}
+    if not fields.keys().isdisjoint(IMU_FIELDS):
+        said["imu"] = [fields.get(name) for name in IMU_FIELDS]
+    found = {name: _values(values) for name, values in said.items() if values is not None}
+    usable = {name: values for name, values in found.items() if values is not None}
+    return usable, len(found) - len(usable)
+
+
+def _values(values: object) -> _Values | None:
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_STATES:
+        return None
+    numbers = [_number(value) for value in values]
+    if any(number is None or abs(number) > MAX_VALUE for number in numbers):
+        return None
+    return np.array(numbers, np.float32)
 
 
 def _inside(folder: Path, name: object) -> Path | None:

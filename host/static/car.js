@@ -6,6 +6,7 @@ import { Feed } from "./feed.js";
 import { ageOf, judge } from "./freshness.js";
 import { Gauges } from "./gauges.js";
 import { Look } from "./look.js";
+import { Reading } from "./reading.js";
 import { Recorder } from "./record.js";
 import { Stages, stagesOf } from "./stages.js";
 
@@ -18,6 +19,7 @@ export class Car {
   #lost = ""; // why there is no connection to the pit wall
   #problem = ""; // why a picture that came is not shown
   #staleAfterMs;
+  #part = "overlay";
 
   constructor(name, template, staleAfterMs) {
     this.name = name;
@@ -31,6 +33,7 @@ export class Car {
     this.recorder = new Recorder(name, this.element, complain);
     this.stages = new Stages(this.element);
     this.gauges = new Gauges(this.element);
+    this.reading = new Reading(this.element);
     this.facts = new Facts(part(this.element, "facts"));
     this.#label();
     this.#feed = new Feed(name, this.image, {
@@ -45,6 +48,7 @@ export class Car {
 
   /** Show another part: "overlay", "camera" or "mask". */
   show(name) {
+    this.#part = name;
     this.#feed.show(name);
     for (const button of this.element.querySelectorAll("[data-part]")) {
       button.setAttribute("aria-pressed", button.dataset.part === name);
@@ -87,7 +91,7 @@ export class Car {
     part(this.element, "full").addEventListener("click", () => this.toggleFull());
   }
 
-  #paint(bitmap, { frame, sent_ns: sentNs }, heardMs) {
+  #paint(bitmap, { frame, part: shown, sent_ns: sentNs }, heardMs) {
     const { canvas } = this;
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
@@ -97,7 +101,7 @@ export class Car {
     this.#shown = { capturedNs: frame.captured_ns, errorNs: frame.clock_error_ns, sentNs, heardMs };
     this.#problem = "";
     const heardHostMs = this.#feed.clock?.hostMs(heardMs) ?? sentNs / 1e6;
-    this.#tellFrame(frame, [
+    this.#tellFrame(frame, shown, [
       ["host", (sentNs - frame.received_ns) / 1e6],
       ["web", Math.max(0, heardHostMs - sentNs / 1e6)],
       ["draw", performance.now() - heardMs],
@@ -108,10 +112,11 @@ export class Car {
   #given(frame, capturedNs) {
     this.#shown = { capturedNs, errorNs: frame.clock_error_ns, sentNs: capturedNs, heardMs: performance.now() };
     this.#problem = "";
-    this.#tellFrame(frame, []);
+    this.#tellFrame(frame, this.#part, []);
   }
 
-  #tellFrame(frame, here) {
+  #tellFrame(frame, shown, here) {
+    this.reading.show(frame, shown);
     this.stages.add(stagesOf(frame, here));
     this.gauges.show(frame.drive, frame.recorded);
     this.look.show(frame.look);
@@ -122,6 +127,7 @@ export class Car {
     this.#lost = "";
     say(part(this.element, "fps"), car.fps.toFixed(1));
     this.recorder.show(car.recording);
+    this.look.offer(car.link);
     this.facts.show(car);
     sayOrHide(part(this.element, "losses"), losses(car));
   }

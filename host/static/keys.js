@@ -6,6 +6,8 @@ export const ACTIONS = {
   1: (car) => car.show("overlay"),
   2: (car) => car.show("camera"),
   3: (car) => car.show("mask"),
+  m: (car) => car.look.nextMethod(),
+  t: (car) => car.look.nextTarget(),
   "[": (car) => car.look.strengthen(-STEP),
   "]": (car) => car.look.strengthen(STEP),
   c: (car) => car.look.nextColours(),
@@ -21,7 +23,6 @@ export function listen(cars, help) {
   const choose = (index) => {
     chosen = (index + cars.length) % cars.length;
     cars.forEach((car, at) => car.element.classList.toggle("chosen", cars.length > 1 && at === chosen));
-    cars[chosen].element.scrollIntoView({ block: "nearest" });
   };
   cars.forEach((car, at) => car.element.addEventListener("pointerdown", () => choose(at)));
 
@@ -30,7 +31,10 @@ export function listen(cars, help) {
     if (help.open || event.target.closest("input, select, textarea")) return;
     const key = event.key.toLowerCase();
     if (key === "?") help.showModal();
-    else if (key === "arrowleft" || key === "arrowright") choose(chosen + (key === "arrowright" ? 1 : -1));
+    else if (key === "arrowleft" || key === "arrowright") {
+      choose(chosen + (key === "arrowright" ? 1 : -1));
+      cars[chosen].element.scrollIntoView({ block: "nearest" });
+    }
     else if (Object.hasOwn(ACTIONS, key)) ACTIONS[key](cars[chosen]);
     else return;
     event.preventDefault();

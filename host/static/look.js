@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { part, say } from "./dom.js";
+import { Methods, next } from "./methods.js";
 
 const SETTLE_MS = 1500; // so long a control stays where a hand put it, whatever the car says
 
@@ -13,9 +14,11 @@ export class Look {
   #asked = new Map(); // field → { value, atMs }, until the car draws with it
   #unsent = {};
   #sending = false;
+  #methods;
 
   constructor(car, form, problem) {
     [this.#car, this.#form, this.#problem] = [car, form, problem];
+    this.#methods = new Methods(form);
     form.addEventListener("input", ({ target }) => this.#ask(target.name, valueOf(target)));
     form.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -33,6 +36,20 @@ export class Look {
     say(part(this.#form, "pending"), this.#asked.size ? "asking the car…" : "");
   }
 
+  /** What the car's pilot can do, as its link tells. */
+  offer(link) {
+    this.#methods.offer(link);
+    if (this.#inForce) this.show(this.#inForce);
+  }
+
+  nextMethod() {
+    this.#set("method", next(this.#form.elements.method));
+  }
+
+  nextTarget() {
+    this.#set("target", next(this.#form.elements.target));
+  }
+
   /** Move the strength by `step`. */
   strengthen(step) {
     const { value } = this.#form.elements.strength;
@@ -40,8 +57,7 @@ export class Look {
   }
 
   nextColours() {
-    const { options, selectedIndex } = this.#form.elements.colormap;
-    this.#set("colormap", options[(selectedIndex + 1) % options.length].value);
+    this.#set("colormap", next(this.#form.elements.colormap));
   }
 
   toggleGauges() {
@@ -66,6 +82,7 @@ export class Look {
     const output = control.parentElement.querySelector("output");
     if (control.type === "range") say(output, Number(control.value).toFixed(2));
     if (control.name === "colormap") output.dataset.colormap = control.value;
+    if (control.name === "method") this.#methods.tell();
   }
 
   #ask(name, value) {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import namespaces
-from tests.bench import compute, link, live
+from tests.bench import check, compute, link, live
 from tests.bench.figure import Figure
 
 LATEST = Path(__file__).parents[2] / ".bench" / "latest.json"
@@ -24,11 +24,15 @@ def main() -> None:
         help="how long memory is watched (default 10, or BENCH_MINUTES)",
     )
     parser.add_argument(
-        "--only", choices=["compute", "latency", "link", "fairness", "memory"], help="measure just this"
+        "--only",
+        choices=["compute", "methods", "check", "latency", "link", "fairness", "memory"],
+        help="measure just this",
     )
     options = parser.parse_args()
     jobs: dict[str, Callable[[], list[Figure]]] = {
         "compute": compute.figures,
+        "methods": compute.methods,
+        "check": check.figures,
         "latency": live.latency,
         "link": _link,
         "fairness": live.fairness,
