@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 import wire
 from edge.__main__ import EdgeConfig
 from host.__main__ import HostConfig
+from models.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
@@ -19,6 +21,16 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 
 def flags(config: type[msgspec.Struct]) -> set[str]:
     return {f"--{field.encode_name.replace('_', '-')}" for field in msgspec.structs.fields(config)}
+
+
+@lru_cache(maxsize=1)
+def model_flags() -> set[str]:
+    """The options of `python -m models`, as each command's help tells them."""
+    told = [
+        subprocess.run([sys.executable, "-m", "models", command, "--help"], cwd=ROOT, capture_output=True, check=True)
+        for command in COMMANDS
+    ]
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", " ".join(done.stdout.decode() for done in told)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -38,8 +50,8 @@ def test_make_targets_that_are_named_exist(page: Path) -> None:
 def test_options_that_are_named_exist(page: Path) -> None:
     """Every `--option` in the text is one of the programs', or of the tools named beside it."""
     known = flags(EdgeConfig) | flags(HostConfig) | {"--help", "--config", "--print-config", "--system-site-packages"}
-    known |= {"--seed", "--frames", "--epochs", "--out", "--salient", "--port"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text())) <= known
+    known |= {"--salient", "--port"} | model_flags()
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text())) <= known
 
 
 @pytest.mark.parametrize(("program", "config"), [("edge", EdgeConfig), ("host", HostConfig)])

@@ -13,7 +13,7 @@ from models.report.zones import SKY
 
 LEAST_SPREAD = 0.01
 LEAST_R = 0.6
-MOST_SKY = 0.3
+MOST_SKY = 0.1
 MOST_ONE_LINE = 0.85
 MOST_KEPT = 0.3
 """Greatest rank correlation that a signed map may keep when the head is redrawn."""
