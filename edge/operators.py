@@ -135,12 +135,12 @@ OPERATORS: Mapping[str, Kind] = {
     "SPACE_TO_DEPTH": Fold(),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), Reduce()),
     **dict.fromkeys(
-        ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "DEQUANTIZE", "FAKE_QUANT", "CAST"), Identity()
+        ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "DEQUANTIZE", "CAST"), Identity()
     ),
     **dict.fromkeys(
         (
             "FULLY_CONNECTED", "SHAPE", "RANK", "LSTM", "RNN", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM",
-            "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
+            "UNIDIRECTIONAL_SEQUENCE_RNN",
         ),
         End(),
     ),

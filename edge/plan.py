@@ -57,7 +57,7 @@ class Plan:
 def plan(model: Model, card: Card | None = None) -> Plan:
     """What there is to feed, to run and to show in a model. Raises PilotError where it is not supported."""
     card = card or Card()
-    _check_operators(model)
+    check_operators(model)
     image = find_image(model)
     outputs = _outputs(model)
     sizes = {name: prod(model.tensors[index].shape) for name, index in outputs.items()}
@@ -139,7 +139,8 @@ def _called_image(name: str) -> bool:
     return any(word in name.lower() for word in ("img", "image", "camera", "frame"))
 
 
-def _check_operators(model: Model) -> None:
+def check_operators(model: Model) -> None:
+    """Raises PilotError where plain TFLite cannot run it; tflite.read leaves such files to this."""
     custom = sorted({operator.name for operator in model.operators if operator.custom})
     if any(name.startswith("Flex") for name in custom):
         raise PilotError(
@@ -216,7 +217,7 @@ def _gain(model: Model, operator: Operator, at: int) -> float:
         return 1.0
     size = float(np.sqrt(np.square(others[0], dtype=np.float64).mean()))
     if operator.name in CONVOLUTIONS:
-        channels = others[0].shape[0] if operator.name == "CONV_2D" else others[0].shape[-1]
+        channels = np.atleast_1d(others[0]).shape[0 if operator.name == "CONV_2D" else -1]
         return float(size * np.sqrt(others[0].size / channels))
     return size if operator.name == "MUL" else 1 / size if operator.name == "DIV" else 1.0
 

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edge.backward import Backward, BackwardError
 from edge.card import Card
-from edge.plan import MAX_OUTPUT_VALUES, Plan, dimensions, open_size
+from edge.plan import MAX_OUTPUT_VALUES, Plan, check_operators, dimensions, open_size
 from edge.tflite import Model, PilotError
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -34,6 +34,7 @@ def sized(model: Model, card: Card) -> Model:
     image = next((it for it in map(model.tensors.__getitem__, model.inputs) if len(it.shape) >= 4), None)
     if image is None or not card.image.size or not open_size(image):
         return model
+    check_operators(model)
     shape = (*image.shape[:-3], *card.image.size, image.shape[-1])
     try:
         interpreter = _plain(model.data)

@@ -2,24 +2,23 @@
 
     file ──read──▶ Model ──expose──▶ the same bytes + one new list of outputs at the end ──▶ interpreter
 
-Only what a plain float network needs is accepted: one subgraph, built-in operators, tensors given whole. Everything the
-interpreter would follow without looking (indices, sizes of constants, order of operators) is checked here.
+Everything the interpreter would follow without looking is checked: indices, sizes of constants and order of operators
+here, what operators take for granted in kernels.py.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
 from numpy.typing import NDArray
 
+from edge import kernels
 from edge.flatbuffer import FlatbufferError, Table
+from edge.model import Floats, Model, Operator, PilotError, Quantization, Tensor
 
-Floats = NDArray[np.float32]
+__all__ = ["Floats", "Model", "Operator", "PilotError", "Quantization", "Tensor", "expose", "parse", "read"]
 
 MAX_TENSOR_BYTES = 256 * 2**20
 """More than any pilot needs; a damaged shape would ask for the whole memory."""
@@ -27,26 +26,6 @@ MAX_TENSOR_BYTES = 256 * 2**20
 _MAX_TENSORS = 10_000
 _MAX_OPERANDS = 256
 _MAX_RANK = 8
-_DTYPES = {
-    "FLOAT32": "<f4",
-    "FLOAT16": "<f2",
-    "INT8": "i1",
-    "UINT8": "u1",
-    "INT16": "<i2",
-    "INT32": "<i4",
-    "INT64": "<i8",
-}
-_OPTIONAL = {
-    "CONV_2D": {2}, "DEPTHWISE_CONV_2D": {2}, "FULLY_CONNECTED": {2}, "TRANSPOSE_CONV": {3}, "CONV_3D": {2},
-    "CONV_3D_TRANSPOSE": {3}, "SVDF": {3}, "UNIDIRECTIONAL_SEQUENCE_LSTM": {1, 5, 9, 10, 11, 12, 16, 17, *range(20, 24)},
-    "LSTM": {1, 5, 9, 10, 11, 12, 16, 17, *range(20, 24)},
-}  # fmt: skip
-"""Inputs that may be left out, such as a bias; other kernels crash on what is not there."""
-_ZEROS = {
-    "INT8": (-(2**7), 2**7 - 1), "UINT8": (0, 2**8 - 1), "INT16": (-(2**15), 2**15 - 1), "INT32": (0, 0), "INT64": (0, 0),
-}  # fmt: skip
-_SCALES = (1e-15, 1e6)
-"""Kernels end the process where the quotient of two scales is out of all reason."""
 _OPERATORS = {number: name for name, number in vars(BuiltinOperator).items() if isinstance(number, int)}
 _TYPES = {number: name for name, number in vars(TensorType).items() if isinstance(number, int)}
 _ITEM_BYTES = {
@@ -55,126 +34,18 @@ _ITEM_BYTES = {
 }  # fmt: skip
 
 
-class PilotError(Exception):
-    """A pilot cannot be used; the message is one sentence for a person."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quantization:
-    """Integers that stand for real numbers: real = scale · (stored - zero), for all of a tensor or slice by slice."""
-
-    scales: Floats
-    """float32 (1,), or one for each slice along `axis`."""
-    zeros: NDArray[np.int64]
-    """The integers that stand for 0, as many as scales."""
-    axis: int
-
-    def real(self, stored: NDArray[Any]) -> Floats:
-        """The real numbers that `stored`, of the tensor's shape, stands for."""
-        shape = [1] * stored.ndim
-        if self.scales.size > 1:
-            shape[self.axis] = -1
-        shifted = stored.astype(np.float32) - self.zeros.astype(np.float32).reshape(shape)
-        real: Floats = shifted * self.scales.reshape(shape)
-        return real
-
-    def stored(self, real: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """The nearest integers, kept within `dtype`; only where one scale serves the whole tensor."""
-        limits = np.iinfo(dtype)
-        nearest: NDArray[Any] = np.clip(np.rint(real / self.scales[0]) + self.zeros[0], limits.min, limits.max)
-        return nearest.astype(dtype)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
-    """What flows between operators, or a constant (then `data` holds its bytes, a view of the file)."""
-
-    index: int
-    name: str
-    type: str
-    """As the schema calls it: FLOAT32, INT8, …"""
-    shape: tuple[int, ...]
-    signature: tuple[int, ...]
-    """The shape with -1 where a run may choose the size; empty if the file does not say."""
-    data: NDArray[np.uint8] | None
-    variable: bool
-    """Kept from one run to the next."""
-    quantization: Quantization | None
-
-    def real(self, stored: NDArray[Any]) -> Floats:
-        """What values of this tensor, as TFLite keeps them, stand for; float32 ones are passed on as they are."""
-        if self.quantization and np.issubdtype(stored.dtype, np.integer):
-            return self.quantization.real(stored)
-        return stored if stored.dtype == np.float32 else stored.astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Operator:
-    """One operator; -1 among the inputs stands for an optional one that is left out."""
-
-    index: int
-    name: str
-    """As the schema calls it: CONV_2D, …; for a custom operator the name its author gave."""
-    custom: bool
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Table | None
-    options_type: int
-    """Number in the schema's union BuiltinOptions; the interpreter ignores options of a type that does not fit."""
-
-    def setting(self, field: int, form: str = "<i", default: int = 0) -> int:
-        """A number from the options; `form` as in module struct. Raises PilotError if the options are damaged."""
-        try:
-            return self.options.number(field, form, default) if self.options else default
-        except FlatbufferError as why:
-            raise PilotError(f"is not a usable TFLite file: {why}") from why
-
-
-@dataclass(frozen=True)
-class Model:
-    """One .tflite file. `inputs` and `outputs` are indices into `tensors`."""
-
-    data: bytes
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    """In the order they run: each one's inputs are there before it."""
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    names: dict[int, str]
-    """Inputs and outputs as the file's signature calls them, by tensor; may be empty."""
-    subgraphs: int
-    """How many there are; only the first one is read."""
-
-    @cached_property
-    def constants(self) -> frozenset[int]:
-        """Tensors that are the same in every run: given in the file, or merely unpacked from such ones."""
-        known = {tensor.index for tensor in self.tensors if tensor.data is not None}
-        for operator in self.operators:
-            if operator.name in {"DEQUANTIZE", "DENSIFY"} and operator.inputs and known.issuperset(operator.inputs):
-                known.update(operator.outputs)
-        return frozenset(known)
-
-    def constant(self, index: int) -> Floats | None:
-        """The real values of a constant, unpacked where the file packs them: float32 in the tensor's shape, or None."""
-        while index in self.constants and (maker := self.makers.get(index)) and maker.name == "DEQUANTIZE":
-            index = maker.inputs[0]
-        tensor = self.tensors[index]
-        if tensor.data is None or tensor.type not in _DTYPES:
-            return None
-        return tensor.real(tensor.data.view(_DTYPES[tensor.type]).reshape(tensor.shape))
-
-    @cached_property
-    def makers(self) -> dict[int, Operator]:
-        """The operator that makes a tensor."""
-        return {output: operator for operator in self.operators for output in operator.outputs}
-
-    def operands(self, operator: Operator) -> Iterator[Tensor]:
-        """The operator's inputs, without those left out."""
-        return (self.tensors[index] for index in operator.inputs if index >= 0)
-
-
 def read(data: bytes) -> Model:
-    """Raises PilotError: not a TFLite file, damaged, or of a kind that is not supported at all."""
+    """What is safe to run. Raises PilotError: not a TFLite file, damaged, or what the interpreter would choke on."""
+    model = parse(data)
+    try:
+        kernels.check(model)
+    except FlatbufferError as why:
+        raise PilotError(f"is not a usable TFLite file: {why}") from why
+    return model
+
+
+def parse(data: bytes) -> Model:
+    """What is safe to look at. Raises PilotError: not a TFLite file, damaged, or of a kind that is not supported."""
     try:
         model = _model(data, Table.root(data, b"TFL3"))
         _check_indices(model)
@@ -199,7 +70,7 @@ def expose(model: Model, taps: Iterable[int]) -> bytes:
     exposed.extend(bytes(-len(exposed) % 16))
     struct.pack_into("<I", exposed, at, len(exposed) - at)
     exposed.extend(struct.pack(f"<I{len(outputs)}i", len(outputs), *outputs))
-    if read(bytes(exposed)).outputs != outputs:
+    if parse(bytes(exposed)).outputs != outputs:
         raise PilotError("is not a usable TFLite file: its parts overlap")
     return bytes(exposed)
 
@@ -337,15 +208,12 @@ def _check_size(tensor: Tensor) -> None:
 
 
 def _check_quantization(tensor: Tensor) -> None:
-    """One scale, or as many as there are slices along the axis; numbers that kernels can compute with."""
-    if (how := tensor.quantization) is None or tensor.type not in _ZEROS:
+    """One scale, or as many as there are slices along the axis."""
+    if (how := tensor.quantization) is None:
         return
     sliced = 0 <= how.axis < len(tensor.shape) and how.scales.size == tensor.shape[how.axis]
     if not (how.scales.size == 1 or sliced):
         raise FlatbufferError(f"its tensor {tensor.name!r} is quantized with scales that do not fit its shape")
-    (low, high), (least, most) = _ZEROS[tensor.type], _SCALES
-    if not (least < how.scales.min() <= how.scales.max() < most and low <= how.zeros.min() <= how.zeros.max() <= high):
-        raise FlatbufferError(f"its tensor {tensor.name!r} is quantized with impossible numbers")
 
 
 def _check_indices(model: Model) -> None:
@@ -354,10 +222,8 @@ def _check_indices(model: Model) -> None:
     for index in (*model.inputs, *model.outputs, *model.names):
         _within(index, count, "tensors")
     for operator in model.operators:
-        for place, index in enumerate(operator.inputs):
+        for index in operator.inputs:
             _within(index + 1, count + 1, "tensors")
-            if index < 0 and place not in _OPTIONAL.get(operator.name, ()):
-                raise FlatbufferError(f"its operator {operator.name} lacks its input {place}")
         for index in operator.outputs:
             _within(index, count, "tensors")
 

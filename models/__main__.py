@@ -20,7 +20,9 @@ COMMANDS = {
     "convert": Command("convert", "SOURCE", "make a .tflite of what Keras or TensorFlow saved", "edge,convert"),
     "report": Command("report", "PILOT SOURCE", "measure what each method's maps of a pilot are worth"),
     "train": Command("train", "", "train the bundled pilot on simulated tracks", "edge,convert"),
-    "study": Command("study", "", "train with and without augmentation and crop, and measure what each steers by", "edge,convert"),
+    "study": Command(
+        "study", "", "train with and without augmentation and crop; what does each steer by?", "edge,convert"
+    ),
 }
 
 

@@ -83,7 +83,7 @@ def _readable(file: Path) -> list[str]:
     """As much as can be told of a file that is refused."""
     path = None
     try:
-        model = tflite.read(file.read_bytes())
+        model = tflite.parse(file.read_bytes())
     except (PilotError, OSError, ValueError):
         return []
     with contextlib.suppress(PilotError):

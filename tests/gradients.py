@@ -26,6 +26,8 @@ class Run:
         exposed = tflite.expose(self.model, (*self.backward.needs, *self.sources))
         self.interpreter = Interpreter(model_content=exposed, num_threads=1)
         self.interpreter.allocate_tensors()
+        for index in self.model.inputs:
+            self.interpreter.tensor(index)().fill(0)
         self._given = {*self.model.inputs, *self.model.outputs, *self.sources, *self.backward.needs}
 
     def forward(self, image: NDArray[Any]) -> dict[int, NDArray[Any]]:

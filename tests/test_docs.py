@@ -50,7 +50,7 @@ def test_make_targets_that_are_named_exist(page: Path) -> None:
 def test_options_that_are_named_exist(page: Path) -> None:
     """Every `--option` in the text is one of the programs', or of the tools named beside it."""
     known = flags(EdgeConfig) | flags(HostConfig) | {"--help", "--config", "--print-config", "--system-site-packages"}
-    known |= {"--salient", "--port"} | model_flags()
+    known |= {"--salient", "--port"} | model_flags() | {flag.replace("--", "--no-", 1) for flag in known}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text())) <= known
 
 

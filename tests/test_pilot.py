@@ -481,7 +481,7 @@ def test_a_damaged_pilot_is_refused_or_works_and_never_hurts_the_process(
 
 
 def test_an_operator_short_of_inputs_is_refused_before_the_delegate_crashes_on_it(tmp_path: Path) -> None:
-    """In a process of its own: without the rehearsal on plain kernels this ends it with a segmentation fault."""
+    """In a process of its own: what is not refused here ends it with a segmentation fault."""
     net = Network(12, 12)
     net.conv(4, activation="RELU")
     net.operator("SLICE", [net.at], net.shape())
@@ -492,5 +492,4 @@ def test_an_operator_short_of_inputs_is_refused_before_the_delegate_crashes_on_i
     root = Path(__file__).parents[1]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root, timeout=60)
     assert done.returncode == 2, done.stderr[-2000:]
-    assert "does not run" in done.stderr
-    assert "(SLICE) failed to prepare" in done.stderr
+    assert "operator SLICE takes another number of inputs" in done.stderr

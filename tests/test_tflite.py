@@ -1,14 +1,23 @@
 """Reading a .tflite file, against the reader that is generated from the schema; and what exposing changes in it."""
 
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edge import convpath, tflite
 from edge.flatbuffer import Table
-from tests.make_tflite import Network, mixed, tutorial
+from edge.mask import VisualBackProp
+from tests.make_tflite import Network, mixed, quantized, residual, tutorial
 
+BUNDLED = Path(__file__).parents[1] / "models" / "pilot.tflite"
 PILOTS = Path(__file__).parents[2] / "shared" / "data" / "pilots"
 needs_pilots = pytest.mark.skipif(not PILOTS.exists(), reason="needs ../shared/data/pilots")
 
@@ -107,3 +116,108 @@ def test_a_file_whose_parts_overlap_is_refused_before_it_runs() -> None:
     assert model.inputs == model.outputs
     with pytest.raises(tflite.PilotError, match="is not a usable TFLite file"):
         tflite.expose(model, net.operators[0].outputs)
+
+
+def damaged(data: bytes, random: np.random.Generator) -> bytes:
+    """A file with a few bytes or words of its structure changed; large constants are left alone."""
+    places = structure(data)
+    changed = bytearray(data)
+    for _ in range(random.integers(1, 4)):
+        at = int(random.choice(places))
+        if random.random() < 0.5:
+            changed[at] = random.choice([0, 1, 2, 3, 4, 127, 128, 255])
+        else:
+            word = random.choice([0, 1, -1, 2, 3, 8, 5000, 2**16, 2**31 - 1, -(2**31)])
+            changed[at & ~3 : (at & ~3) + 4] = struct.pack("<i", word)
+    return bytes(changed)
+
+
+def structure(data: bytes) -> NDArray[np.intp]:
+    """Offsets that lie in no large constant."""
+    model = tflite.read(data)
+    start = np.frombuffer(model.data, np.uint8).ctypes.data
+    free = np.ones(len(data) & ~3, np.bool_)
+    for tensor in model.tensors:
+        if tensor.data is not None and tensor.data.size > 64:
+            at = tensor.data.ctypes.data - start
+            free[at : at + tensor.data.size] = False
+    return np.flatnonzero(free)
+
+
+def look_at(data: bytes) -> None:
+    """All that happens to a file before it is run."""
+    model = tflite.read(data)
+    for index in range(len(model.tensors)):
+        constant = model.constant(index)
+        assert constant is None or constant.dtype == np.float32
+    for image in model.inputs:
+        path = convpath.find(model, image)
+        back = VisualBackProp(path.geometry)
+        mask = back([np.ones(step.out_size, np.float32) for step in path.geometry if step.tapped])
+        assert np.isfinite(mask.values).all()
+        assert mask.values.min() >= 0
+        tflite.expose(model, path.taps)
+
+
+SOUND = [partial(net.bytes, signature=True) for net in (tutorial(64, 80), mixed(), residual(), quantized())]
+REAL = [path.read_bytes for path in (BUNDLED, *sorted(PILOTS.rglob("*.tflite"))) if path.exists()]
+
+
+@pytest.mark.parametrize("source", [*SOUND, *REAL])
+def test_any_damage_gives_a_path_or_the_one_error(source: Callable[[], bytes]) -> None:
+    data, random = source(), np.random.default_rng(5)
+    outcomes = set()
+    for _ in range(120 if len(data) < 10**6 else 25):
+        try:
+            look_at(damaged(data, random))
+            outcomes.add("path")
+        except tflite.PilotError as why:
+            outcomes.add(str(why))
+    assert len(outcomes) > 1, "some damage is noticed"
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from edge.pilot import Pilot, PilotError
+for path in sorted(Path(sys.argv[1]).glob("*.tflite")):
+    print(path.name, flush=True)
+    try:
+        Pilot.load(path)
+    except PilotError:
+        pass
+print("all")
+"""
+
+
+def test_no_damage_ends_the_process_that_loads_it(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    for number in range(100):
+        data = damaged(SOUND[number % len(SOUND)](), random)
+        (tmp_path / f"{number:03}.tflite").write_bytes(data)
+    done = subprocess.run([sys.executable, "-c", LOAD, tmp_path], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "all", done.stderr
+
+
+def test_constants_that_are_unpacked_again_and_again_are_found() -> None:
+    net = Network(8, 8)
+    start, packed = net.at, net.constant(np.array([1.5], np.float16))
+    net.at = packed
+    for _ in range(3000):
+        net.operator("DEQUANTIZE", [net.at], (1,))
+    last, net.at = net.at, start
+    for operator in net.operators:
+        operator.opcodeIndex = 0
+    del net.codes[1:]
+    net.operator("MUL", [start, last], net.shape(start), schema.MulOptionsT())
+    net.conv(1)
+    net.dense(1)
+    np.testing.assert_array_equal(tflite.read(net.bytes()).constant(last), [1.5])
+
+
+def test_sparse_weights_are_refused_with_what_to_do() -> None:
+    net = tutorial(64, 80)
+    weights = next(it for it in net.tensors if it.name.endswith("Conv2D"))
+    weights.sparsity = schema.SparsityParametersT()
+    with pytest.raises(tflite.PilotError, match="sparse weights; convert it again without"):
+        tflite.read(net.bytes())

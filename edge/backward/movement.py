@@ -115,9 +115,9 @@ def _constant(link: Link, position: int) -> NDArray[Any]:
 
 def _in_lattice(link: Link, places: NDArray[np.intp]) -> Back | None:
     """Where the places form a box in the result with a fixed step along each axis: one copy between views."""
-    found = places.nonzero()
-    if not found[0].size:
+    if not places.ndim or not places.any():
         return None
+    found = places.nonzero()
     box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in found)
     inner = places[box]
     first = int(inner[(0,) * inner.ndim])

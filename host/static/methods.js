@@ -9,13 +9,13 @@ export const GROUPS = [
     { name: "gradient", title: "Input gradient", says: "Where a small change would change the output most, either way. Grainy." },
   ]],
   ["Which way it pushes", [
-    { name: "gradient-visualbackprop", title: "Gradient VisualBackProp", says: "What moves the output the way it goes. The most faithful map for every frame." },
+    { name: "gradient-visualbackprop", title: "Gradient VisualBackProp", says: "What moves the output the way it went from a blurred picture. The most faithful map for every frame." },
     { name: "gradient-input", title: "Gradient × (input − blur)", says: "What each pixel adds to the output, as if the pilot were linear. Grainy." },
     { name: "gradcam", title: "Grad-CAM", says: "Which places of one layer push the output, each channel weighed once. Coarse, and often wrong.", layer: true },
     { name: "hirescam", title: "HiResCAM", says: "What each place of one layer adds to the output. Coarse for late layers.", layer: true },
   ]],
   ["Which way it pushes, in the background", [
-    { name: "integrated-visualbackprop", title: "Integrated VisualBackProp", says: "What moves the output the way it goes. The most faithful map of all, some frames late.", slow: true },
+    { name: "integrated-visualbackprop", title: "Integrated VisualBackProp", says: "What moves the output the way it went from a blurred picture. The most faithful map of all, some frames late.", slow: true },
     { name: "integrated-gradients", title: "Integrated gradients", says: "What each pixel adds on the way from a blurred frame to this one. Some frames late.", slow: true },
   ]],
   ["To compare with", [
