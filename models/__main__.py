@@ -21,7 +21,7 @@ COMMANDS = {
     "report": Command("report", "PILOT SOURCE", "measure what each method's maps of a pilot are worth"),
     "train": Command("train", "", "train the bundled pilot on simulated tracks", "edge,convert"),
     "study": Command(
-        "study", "", "train with and without augmentation and crop; what does each steer by?", "edge,convert"
+        "study", "", "what pilots trained with and without augmentation and crop steer by", "edge,convert"
     ),
 }
 
