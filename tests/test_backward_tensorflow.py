@@ -220,6 +220,9 @@ class InTensorFlow:
                 return tf.nn.relu(y) if operator.setting(0, "<b") else y
             case "RESHAPE":
                 return tf.reshape(inputs[0], shape)
+            case "STRIDED_SLICE":
+                assert weights is not None
+                return tf.slice(inputs[0], weights.astype(np.int32), shape)
             case "CONCATENATION":
                 return tf.concat(inputs, -1)
             case name:

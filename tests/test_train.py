@@ -1,6 +1,7 @@
 """What pilots are trained on, and that training repeats itself; what needs TensorFlow is skipped without it."""
 
 import importlib.util
+import warnings
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,18 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge.capture.track import TrackSource
 from edge.capture.track.course import LANE_WIDTH_M
-from models.train import laps, main, worlds
-from models.train.fit import tensorflow
+from models.train import fit, laps, main, worlds
 from models.train.network import build, to_tflite
 from models.train.recipe import RECIPES, SKY_ROWS, trained
 from models.train.samples import Samples, gathered
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 needs_tensorflow = pytest.mark.skipif(not HAS_TENSORFLOW, reason="needs TensorFlow: pip install 'pilotlens[convert]'")
+if HAS_TENSORFLOW:  # before any test of any file lets it compute
+    with warnings.catch_warnings(action="ignore"):
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(fit.THREADS)
 unwarned = pytest.mark.filterwarnings("default")
 """TensorFlow's own warnings are not ours to mend."""
 
@@ -91,7 +96,7 @@ def test_training_repeats_itself_to_the_byte(name: str) -> None:
 @unwarned
 @pytest.mark.parametrize("sky_rows", [0, SKY_ROWS])
 def test_the_file_does_what_the_network_did(sky_rows: int) -> None:
-    tf = tensorflow(1)
+    tf = fit.tensorflow(1)
     model = build(tf, sky_rows)
     interpreter = Interpreter(model_content=to_tflite(tf, model, sky_rows))
     runner: Any = interpreter.get_signature_runner()

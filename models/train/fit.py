@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.train.samples import Floats, Samples
 
 _BATCH = 64
-_THREADS = 2
+THREADS = 2
 """Sums are split among them, so their number is part of what makes a training repeat itself."""
 
 Progress = Callable[[str], None]
@@ -31,8 +31,11 @@ def tensorflow(seed: int) -> Any:
         raise TrainError(
             "Training needs TensorFlow; install the [convert] extra: pip install 'pilotlens[convert]'."
         ) from why
-    if tf.config.threading.get_intra_op_parallelism_threads() != _THREADS:
-        tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
+    if tf.config.threading.get_intra_op_parallelism_threads() != THREADS:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+        except RuntimeError as why:
+            raise TrainError("TensorFlow is at work in this process already; train in a process of its own.") from why
     tf.keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     return tf
