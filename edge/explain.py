@@ -172,7 +172,7 @@ class Explainer:
         if refused := self.refusal(look):
             return None, None, refused
         try:
-            raw = self._methods(frame.rgb, look.method, look.target, look.layer, frame.extras)
+            raw = self._methods(look.method, look.target, look.layer)
         except MethodError as why:
             return None, None, str(why)[:400]
         if self._checker and self._checker.due():

@@ -67,6 +67,12 @@ class Eye:
             return looked_up
         return _over(picture, self._step, self._low)
 
+    def fed(self, held: NDArray[Any]) -> Floats:
+        """What `held`, of the tensor's shape, has been given: as `prepare` would make it, the caller's own."""
+        image = held[0, -1] if self._in_time else held[0]
+        real = self._tensor.real(image)
+        return real.copy() if real is image else real
+
     def take(self, prepared: Floats, out: NDArray[Any]) -> None:
         """Write a prepared image into `out`, after the frames that were seen before the newest one."""
         stored = self._stored(prepared)

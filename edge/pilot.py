@@ -160,6 +160,10 @@ class Pilot:
         _check_frame(rgb)
         return self._eye.prepare(rgb)
 
+    def fed(self) -> Floats:
+        """What the network was fed in the last run, in the form of `prepare`: float32 (H, W, C), the caller's own."""
+        return self._eye.fed(self._image())
+
     def run(self, prepared: Floats, extras: Mapping[str, Floats] | None = None) -> dict[str, Floats]:
         """The outputs for an image as `prepare` makes them, such as one with a part of it hidden.
 

@@ -42,7 +42,7 @@ def frame(height: int = 120, width: int = 160, seed: int = 0) -> Bytes:
 
 def explain(pilot: Pilot, rgb: Bytes, method: str, target: str = "steering", layer: str = "") -> Floats:
     pilot.infer(rgb)
-    mask = Methods(pilot)(rgb, method, target, layer)
+    mask = Methods(pilot)(method, target, layer)
     return np.ldexp(mask.values, mask.exponent)
 
 
@@ -67,7 +67,7 @@ def test_what_the_catalogue_says_of_a_method_is_so(name: str) -> None:
     pilot, method = load(tutorial()), CATALOG[name]
     values = {target: explain(pilot, frame(), name, target) for target in ("steering", "throttle")}
     pilot.infer(frame())
-    mask = Methods(pilot)(frame(), name)
+    mask = Methods(pilot)(name)
     assert mask.signed is method.signed
     assert mask.values.shape == pilot.input_size
     assert mask.values.dtype == np.float32
@@ -113,11 +113,11 @@ def test_a_method_leaves_the_pilot_ready_for_the_next_frame(name: str) -> None:
     expected = pilot.infer(other)
     ways = methods(pilot)
     pilot.infer(rgb)
-    first = ways(rgb, name).values.copy()
+    first = ways(name).values.copy()
     np.testing.assert_equal(pilot.infer(other), expected)
-    ways(other, name)
+    ways(name)
     pilot.infer(rgb)
-    np.testing.assert_array_equal(ways(rgb, name).values, first)
+    np.testing.assert_array_equal(ways(name).values, first)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_refusals_are_sentences() -> None:
         assert word in methods.refusal(*refused)
         pilot.infer(frame(24, 32))
         with pytest.raises(MethodError, match=word):
-            methods(frame(24, 32), *refused)
+            methods(*refused)
 
 
 def test_without_gradients_the_others_still_work() -> None:
@@ -183,9 +183,9 @@ def test_without_gradients_the_others_still_work() -> None:
         if method.needs_gradients:
             assert methods.refusal(name) == pilot.no_gradients
             with pytest.raises(MethodError, match="L2_NORMALIZATION"):
-                methods(frame(24, 32), name)
+                methods(name)
         else:
-            assert methods(frame(24, 32), name).values.any()
+            assert methods(name).values.any()
 
 
 def test_layers_that_cannot_be_named_are_numbered() -> None:
@@ -262,7 +262,7 @@ def test_stacked_frames_are_explained_together_and_baselines_see_the_newest(card
     for name in CATALOG:
         for seed in range(3):
             pilot.infer(frame(40, 48, seed))
-        values = Methods(pilot)(frame(40, 48, 2), name).values
+        values = Methods(pilot)(name).values
         assert values.any()
         if name == "edges":
             np.testing.assert_allclose(
@@ -293,6 +293,6 @@ def test_further_inputs_are_fed_on_the_way_too() -> None:
     pilot = load(net)
     rgb, extras = frame(24, 32), {"imu_in": np.full(6, 8, np.float32)}
     word = pilot.value("steering", pilot.infer(rgb, extras))
-    values = Methods(pilot)(rgb, "integrated-gradients", extras=extras).values
+    values = Methods(pilot)("integrated-gradients").values
     blank = pilot.value("steering", pilot.run(blurred(pilot.prepare(rgb)), extras))
     assert values.sum(dtype=np.float64) == pytest.approx(word - blank, rel=0.05, abs=1e-3)

@@ -56,7 +56,7 @@ def changes(pilot: Pilot, frames: list[Bytes], names: list[str]) -> dict[str, fl
             pilot.infer(rgb)
             shape = (image.shape[0], image.shape[1])
             blind = deletion.random_map(shape, np.random.default_rng(i))
-            values.append(change(pilot, image, blind if name == "random" else methods(rgb, name).values))
+            values.append(change(pilot, image, blind if name == "random" else methods(name).values))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
@@ -135,7 +135,7 @@ def maps(pilot: Pilot, frames: list[Bytes], names: list[str]) -> dict[str, list[
 
     def made(rgb: Bytes, name: str) -> Floats:
         pilot.infer(rgb)
-        return methods(rgb, name).values.copy()
+        return methods(name).values.copy()
 
     return {name: [made(rgb, name) for rgb in frames] for name in names}
 

@@ -234,7 +234,9 @@ def test_running_what_was_prepared_is_inferring(tmp_path: Path, dtype: Any, opti
     pilot = load(tmp_path, net, **options)
     for rgb in (frame(24, 32), frame(48, 40, 1)):
         outputs = pilot.infer(rgb)
+        told = pilot.fed()
         prepared = pilot.prepare(rgb)
+        np.testing.assert_array_equal(told, prepared)
         assert prepared.shape == (24, 32, 3)
         assert prepared.dtype == np.float32
         again = pilot.run(prepared)
@@ -242,6 +244,8 @@ def test_running_what_was_prepared_is_inferring(tmp_path: Path, dtype: Any, opti
             assert values.dtype == np.float32
             np.testing.assert_array_equal(again[name], values)
         hidden = pilot.run(np.full_like(prepared, prepared.mean()))
+        np.testing.assert_array_equal(told, prepared)
+        assert np.ptp(pilot.fed()) == 0
         assert any((hidden[name] != outputs[name]).any() for name in outputs)
 
 
@@ -293,7 +297,8 @@ def test_frames_in_a_stack_keep_their_colours(tmp_path: Path) -> None:
     one, two = frame(seed=1), frame(seed=2)
     pilot.infer(one)
     np.testing.assert_array_equal(fed(pilot, two), np.dstack([one[..., ::-1], two[..., ::-1]]))
-    assert pilot.prepare(two).shape == (12, 10, 6)
+    np.testing.assert_array_equal(pilot.fed(), pilot.prepare(two))
+    assert pilot.fed().shape == (12, 10, 6)
 
 
 @pytest.mark.parametrize(("channels", "frames"), [(5, 2), (10, 5), (9, 4), (8, 2)])
@@ -338,6 +343,7 @@ def test_of_a_sequence_the_newest_frame_is_shown_and_prepared(tmp_path: Path) ->
     shown = pilot.activations()[0].copy()
     single.infer(b)
     np.testing.assert_allclose(shown, single.activations()[0], rtol=1e-6)
+    np.testing.assert_array_equal(pilot.fed(), b)
     np.testing.assert_array_equal(pilot.prepare(c), c)
     (values,) = pilot.run(pilot.prepare(c)).values()
     np.testing.assert_allclose(values, oracle(net, [a, a, c]), rtol=1e-5)

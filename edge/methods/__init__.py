@@ -2,7 +2,7 @@
 
 methods = Methods(pilot)
 outputs = pilot.infer(rgb)
-mask = methods(rgb, "gradient-visualbackprop", "steering")
+mask = methods("gradient-visualbackprop", "steering")
 
 catalog.py    all methods and what each is worth        cams.py     Grad-CAM, HiResCAM
 gradients.py  gradient, gradient × input                paths.py    integrated gradients, the gradient-driven chains
@@ -10,11 +10,10 @@ itti.py, edges.py    baselines that do not look at the pilot
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.mask import Form, RawMask, VisualBackProp
 from edge.methods.cams import Cams
@@ -25,11 +24,8 @@ from edge.methods.gradients import gradient, gradient_input
 from edge.methods.itti import itti
 from edge.methods.paths import Paths
 from edge.pilot import Pilot
-from edge.tflite import Floats
 
 __all__ = ["CATALOG", "Method", "MethodError", "Methods"]
-
-_NO_EXTRAS: Mapping[str, Floats] = {}
 
 MAX_LAYER_NAME = 64
 """A longer one cannot be asked for over the wire."""
@@ -73,22 +69,20 @@ class Methods:
 
     def __call__(
         self,
-        rgb: NDArray[np.uint8],
         method: str,
         target: str = "steering",
         layer: str = "",
-        extras: Mapping[str, Floats] = _NO_EXTRAS,
     ) -> RawMask:
         """The map of the frame that the pilot has just run on by `infer`: values float32 (H, W) at its input size.
 
-        rgb, extras: what `infer` was given. layer: one of `layers`, "" for the last. Afterwards the pilot may have run
-        on something else. A map that is not finite everywhere is 0 everywhere. Raises MethodError.
+        layer: one of `layers`, "" for the last. Afterwards the pilot may have run on something else. A map that is not
+        finite everywhere is 0 everywhere. Raises MethodError.
         """
         if refused := self.refusal(method, target, layer):
             raise MethodError(refused)
         tap = self.layers.index(layer) if layer and CATALOG[method].takes_layer else len(self.layers) - 1
         with np.errstate(all="ignore"):
-            mask = self._makers[method](Case(self._pilot, rgb, target, tap, extras))
+            mask = self._makers[method](Case(self._pilot, target, tap))
             finite = math.isfinite(cv2.norm(mask.values, cv2.NORM_L1))
         return mask if finite else mask._replace(values=np.zeros_like(mask.values), exponent=0)
 

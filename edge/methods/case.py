@@ -1,12 +1,10 @@
 """What a method is given: one frame that the pilot has just run on, and which of its words to explain."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.pilot import Pilot
 from edge.tflite import Floats
@@ -20,19 +18,16 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Case:
-    """`rgb` is the frame, uint8 (h, w, 3); `tap` the convolution in question, by its place."""
+    """`tap` is the convolution in question, by its place."""
 
     pilot: Pilot
-    rgb: NDArray[np.uint8]
     target: str
     tap: int
-    extras: Mapping[str, Floats]
-    """What the pilot was fed besides the image."""
 
     @cached_property
     def image(self) -> Floats:
-        """What the network was fed: float32 (H, W, C)."""
-        return self.pilot.prepare(self.rgb)
+        """What the network was fed, float32 (H, W, C); to be asked for before it is fed anything else."""
+        return self.pilot.fed()
 
     def seen(self) -> Floats:
         """The newest frame of `image` as a person would see it: float32 (H, W, 1 or 3), 0..1, red first."""

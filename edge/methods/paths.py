@@ -56,8 +56,7 @@ class Paths:
         """From three gradients; which side wins is not estimated but tried."""
         found = self.contributions(case, THREE)
         blank, word = (
-            case.pilot.value(case.target, case.pilot.run(image, case.extras))
-            for image in (blurred(case.image), case.image)
+            case.pilot.value(case.target, case.pilot.run(image)) for image in (blurred(case.image), case.image)
         )
         return self._evidence(*found, went=word - blank)
 
@@ -72,7 +71,7 @@ class Paths:
         totals: list[Floats] = []
         for number, place in enumerate(places):
             between = cv2.addWeighted(case.image, place, blank, 1 - place, 0)
-            case.pilot.run(between.reshape(blank.shape), case.extras)
+            case.pilot.run(between.reshape(blank.shape))
             if number == 0:
                 self._leave(case.pilot.activations())
             gradients = case.pilot.gradients(case.target)

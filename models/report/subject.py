@@ -72,7 +72,7 @@ class Subject:
         """The method's map, float32 (H, W), a copy; and the seconds it took after the run. Raises MethodError."""
         self.outputs(sample)
         started = time.perf_counter()
-        raw = self.methods(sample.rgb, method, self.target)
+        raw = self.methods(method, self.target)
         return raw.values.copy(), time.perf_counter() - started
 
     def seen(self, mask: Mask) -> Mask:

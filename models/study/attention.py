@@ -34,7 +34,7 @@ def shares(pilot: Pilot, method: str, frames: Frames, zones: Sequence[dict[str, 
     found: dict[str, list[float]] = {name: [] for name in zones[0]}
     for rgb, parts in zip(frames, zones, strict=True):
         pilot.infer(rgb)
-        values = explain(rgb, method).values
+        values = explain(method).values
         for name, mask in parts.items():
             found[name].append(share_within(values, mask))
     return {name: float(np.mean(each)) for name, each in found.items()}

@@ -39,7 +39,7 @@ def _row(rgb: Bytes, told: str, pilots: dict[str, Pilot], method: str) -> Bytes:
     seen = [_captioned(fitted(rgb), told)]
     for name, pilot in pilots.items():
         word = pilot.drive(pilot.infer(rgb)).steering
-        values = Methods(pilot)(rgb, method).values
+        values = Methods(pilot)(method).values
         placed = pilot.onto_frame(values, (rgb.shape[0], rgb.shape[1]))
         drawn = overlay(rgb, placed, signed=CATALOG[method].signed)
         seen.append(_captioned(drawn, f"{name}: {word:+.2f}"))

@@ -82,7 +82,7 @@ def methods() -> list[Figure]:
 def one_map(pilot: Pilot, frame: Frame, name: str) -> Callable[[], object]:
     explain = Methods(pilot)
     pilot.infer(frame.rgb)
-    return lambda: explain(frame.rgb, name)
+    return lambda: explain(name)
 
 
 def ratio(work: Callable[[], object], unit: Callable[[], object], rounds: int = ROUNDS) -> float:
