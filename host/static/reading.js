@@ -46,5 +46,5 @@ function sentence(check) {
   const { ratio, low, high, frames } = check;
   const measured = `${times(low)}–${times(high)}, ${frames} frames`;
   if (low > 1) return `This map explains ${times(ratio)}× more than random (${measured})`;
-  return `This map explains no more than random: ${times(ratio)}× (${measured})`;
+  return `This map may explain no more than random: ${times(ratio)}× (${measured})`;
 }
