@@ -57,7 +57,7 @@ def _blurred(image: Floats) -> Floats:
     small = cv2.resize(cv2.subtract(image, corner), size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), _BLUR * size[0], borderType=cv2.BORDER_REPLICATE)
     soft = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    whole: Floats = cv2.add(soft, corner).reshape(height, width, channels)
+    whole: Floats = cv2.add(soft, corner, soft).reshape(height, width, channels)
     return whole
 
 
