@@ -22,6 +22,7 @@ from models.convert.errors import ConvertError, Disagreement
 from models.convert.flat import Numbers
 from models.convert.quiet import tensorflow
 from models.convert.subject import Subject
+from models.options import within
 
 CHECKED = 24
 CALIBRATED = 200
@@ -78,11 +79,7 @@ def _scale(text: str) -> tuple[str, tuple[float, float]]:
 
 
 def _check(text: str) -> Path | int:
-    if not text.isdecimal():
-        return Path(text)
-    if not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text} is not within 1 … 10000")
-    return int(text)
+    return within(1, 10_000)(text) if text.isdecimal() else Path(text)
 
 
 class _Conversion:

@@ -11,10 +11,11 @@ another frame's or erased. That is the test for a pilot that steers by the horiz
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.options import within
 from wire import TARGETS
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, default=Path("report"), metavar="FOLDER", help="where to write it (%(default)s)"
     )
     parser.add_argument(
-        "--frames", type=_within(8, MOST_FRAMES), default=200, metavar="N", help="evenly spread (%(default)s)"
+        "--frames", type=within(8, MOST_FRAMES), default=200, metavar="N", help="evenly spread (%(default)s)"
     )
     parser.add_argument("--methods", default="", metavar="A,B", help="only these (default: all that the pilot allows)")
     parser.add_argument("--target", choices=TARGETS, default="steering", help="the output to explain (%(default)s)")
     parser.add_argument("--zones", type=Path, metavar="FILE", help="TOML: zones of the picture as polygons")
     parser.add_argument(
-        "--seed", type=_within(0, 2**31), default=0, metavar="N", help="of all that is random (%(default)s)"
+        "--seed", type=within(0, 2**31), default=0, metavar="N", help="of all that is random (%(default)s)"
     )
     return parser
 
@@ -105,15 +106,6 @@ def _request(options: argparse.Namespace) -> "Request":
         zones=zones.read(options.zones) if options.zones else None,
         zones_from=f"polygons of {options.zones.name}" if options.zones else "",
     )
-
-
-def _within(least: int, most: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        if not least <= (value := int(text)) <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not within {least} … {most}")
-        return value
-
-    return whole_number
 
 
 def _writable(folder: Path) -> Path:

@@ -10,10 +10,11 @@ import msgspec
 
 from edge.capture.track.style import STYLES
 from edge.pilot import Pilot, PilotError
+from models.options import within
 from models.study import pictures, tables
 from models.study.figures import TRACKS, Extent, Figures, Measuring, Study
 from models.study.scenes import Scenery
-from models.train.command import OUT, told, within
+from models.train.command import OUT, told
 from models.train.fit import TrainError, tensorflow
 from models.train.recipe import RECIPES, trained
 

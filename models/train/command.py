@@ -3,9 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from models.options import within
 from models.train.fit import TrainError, tensorflow
 from models.train.recipe import RECIPES, trained
 
@@ -46,17 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--frames", type=within(1, 500_000), default=36_000, metavar="N", help="to render (%(default)s)")
     add("--epochs", type=within(1, 1000), default=14, metavar="N", help="over all frames (%(default)s)")
     return parser
-
-
-def within(least: int, most: int) -> Callable[[str], int]:
-    """An argument's type: a whole number from `least` to `most`."""
-
-    def whole_number(text: str) -> int:
-        if not least <= (value := int(text)) <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not within {least} … {most}")
-        return value
-
-    return whole_number
 
 
 def check_writable(out: Path) -> None:
