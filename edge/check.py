@@ -10,22 +10,20 @@ A thread with a pilot of its own takes a frame now and then, so seldom that the 
 second, and at rest for at least REST times as long as it worked.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Self
+from functools import cached_property
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import deletion
+from edge.beside import Beside
 from edge.capture import Frame
 from edge.pilot import Past, Pilot
-from edge.slot import Slot
 from edge.tflite import Floats
 from wire import Check, Look
 
@@ -101,28 +99,18 @@ def _ratio(shown: NDArray[np.float64], random: NDArray[np.float64]) -> NDArray[n
         return np.minimum(shown / np.maximum(random, np.finfo(np.float64).tiny), MOST)
 
 
-class Checker:
-    """Enter it to start the thread, leave it to stop. `due`, `put` and `check` are for other threads and never wait."""
+class Checker(Beside[tuple[Sample, Look]]):
+    """`due`, `put` and `check` are for other threads and never wait."""
 
     def __init__(self, begin: Callable[[], Pilot], *, every_s: float = EVERY_S, rest: float = REST) -> None:
         """begin: called in the thread, when the first frame comes; gives a pilot that is shared with nobody."""
+        super().__init__("check")
         self._begin = begin
         self._every_s = every_s
         self._rest = rest
-        self._slot: Slot[tuple[Sample, Look]] = Slot()
-        self._thread = threading.Thread(target=self._work, name="check", daemon=True)
+        self._changes: deque[Change] = deque(maxlen=WINDOW)
         self._due_s = 0.0
         self._told: tuple[Target, Check | None] = (("", "", ""), None)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._slot.close()
-        self._thread.join(timeout=6)
 
     def due(self) -> bool:
         """Whether a frame is wanted now."""
@@ -138,21 +126,20 @@ class Checker:
         target, check = self._told
         return check if target == _target(look) else None
 
-    def _work(self) -> None:
-        cv2.setNumThreads(1)
-        changes: deque[Change] = deque(maxlen=WINDOW)
-        pilot: Pilot | None = None
-        while (taken := self._slot.take()) is not None:
-            (sample, look), began_s = taken, time.monotonic()
-            target = _target(look)
-            if target != self._told[0]:
-                changes.clear()
-            pilot = pilot or self._begin()
-            if look.target in pilot.targets:
-                changes.append(measure(pilot, sample, look.target))
-            self._told = (target, summary(list(changes), look.method))
-            now_s = time.monotonic()
-            self._due_s = now_s + max(self._every_s - (now_s - began_s), self._rest * (now_s - began_s))
+    def work(self, item: tuple[Sample, Look]) -> None:
+        (sample, look), began_s = item, time.monotonic()
+        target = _target(look)
+        if target != self._told[0]:
+            self._changes.clear()
+        if look.target in self._pilot.targets:
+            self._changes.append(measure(self._pilot, sample, look.target))
+        self._told = (target, summary(list(self._changes), look.method))
+        now_s = time.monotonic()
+        self._due_s = now_s + max(self._every_s - (now_s - began_s), self._rest * (now_s - began_s))
+
+    @cached_property
+    def _pilot(self) -> Pilot:
+        return self._begin()
 
 
 def _target(look: Look) -> Target:
