@@ -65,15 +65,15 @@ class Sample:
 
 def measure(pilot: Pilot, sample: Sample, target: str) -> Change:
     """Runs the pilot 2 + RANDOM_MAPS times."""
-    rgb, extras, values = sample.frame.rgb, sample.frame.extras, sample.values
+    rgb, values = sample.frame.rgb, sample.values
     pilot.past = sample.past
-    word = pilot.value(target, pilot.infer(rgb, extras))
-    image = pilot.prepare(rgb)
+    word = pilot.value(target, pilot.infer(rgb, sample.frame.extras))
+    image = pilot.fed()
     nothing = deletion.blurred(image)
 
     def change(of: Floats) -> float:
         hidden = deletion.deleted(image, nothing, deletion.ranking(of), SHARE)
-        return abs(pilot.value(target, pilot.run(hidden, extras)) - word)
+        return abs(pilot.value(target, pilot.run(hidden)) - word)
 
     rng = np.random.default_rng(int(rgb.sum()))
     shape = (values.shape[0], values.shape[1])

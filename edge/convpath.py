@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, replace
 from math import prod
 
-from edge.geometry import Geometry, Reads, Step
+from edge.geometry import Geometry, Reads, Step, leading_to
 from edge.operators import CONVOLUTIONS
 from edge.tflite import Model, PilotError, Tensor
 from edge.walk import Walk
@@ -91,14 +91,8 @@ def _counted(step: Step, walk: Walk, model: Model, place: int) -> Step:
 
 def _pruned(steps: list[Step], taps: dict[int, int]) -> tuple[Geometry, tuple[int, ...]]:
     """Without the steps that no convolution lies behind."""
-    wanted: set[int] = set()
-    for place, step in reversed([*enumerate(steps)]):
-        if step.tapped or place in wanted:
-            wanted.update((place, *step.inputs))
-    kept = sorted(wanted - {-1})
-    places = {-1: -1, **{place: new for new, place in enumerate(kept)}}
-    moved = (replace(steps[place], inputs=tuple(places[i] for i in steps[place].inputs)) for place in kept)
-    return tuple(moved), tuple(taps[place] for place in kept if steps[place].tapped)
+    geometry, places = leading_to(steps, [place for place, step in enumerate(steps) if step.tapped])
+    return geometry, tuple(taps[place] for place in places if steps[place].tapped)
 
 
 def _check(model: Model, geometry: Geometry, taps: tuple[int, ...]) -> None:

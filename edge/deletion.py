@@ -22,7 +22,7 @@ Ranking = NDArray[np.intp]
 SHARES = (0.05, 0.10, 0.20)
 """Of the pixels, that the summary of a map is measured at."""
 
-_BLUR = 0.1
+BLUR = 0.1
 """Sigma of the blur, in widths."""
 _BOX = 9 / 160
 """Side of the smoothing box, in widths."""
@@ -30,15 +30,20 @@ _BOX = 9 / 160
 
 def blurred(image: Floats) -> Floats:
     """What stands for "nothing here": `image`, float32 (H, W, C), blurred with a sigma of 0.1 widths. A new array."""
-    sigma = _BLUR * image.shape[1]
+    sigma = BLUR * image.shape[1]
     soft: Floats = cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
     return soft.reshape(image.shape)  # OpenCV drops a single channel
 
 
 def smooth(values: Floats) -> Floats:
     """|values|, float32 (H, W), averaged over a box of 9 pixels at a width of 160; the box is odd and grows with it."""
-    side = 2 * round((_BOX * values.shape[1] - 1) / 2) + 1
-    soft: Floats = cv2.blur(np.abs(values), (side, side), borderType=cv2.BORDER_REPLICATE)
+    return averaged(np.abs(values), _BOX)
+
+
+def averaged(values: Floats, box: float) -> Floats:
+    """Each value the mean of a square about it, whose side of `box` widths is made odd. A new array (H, W)."""
+    side = 2 * round((box * values.shape[1] - 1) / 2) + 1
+    soft: Floats = cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE)
     return soft
 
 

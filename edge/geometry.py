@@ -4,7 +4,8 @@ image ─▶ 0 conv ─▶ 1 conv ─▶ 2 conv ─▶ 3 join ─▶ 4 conv     
               └───────────────────────▶
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Reads = Literal["mean", "positive", "magnitude"]
@@ -41,3 +42,15 @@ class Step:
 Geometry = tuple[Step, ...]
 """Every way from the image input to a last convolution. Each step stands behind those it looks at, and their `out_size`
 (the image's size) is its `in_size`. A step that no other looks at is tapped."""
+
+
+def leading_to(steps: Sequence[Step], ends: Collection[int]) -> tuple[Geometry, list[int]]:
+    """The steps at the places `ends` and those that lead to them, renumbered; and the places they had before."""
+    wanted = set(ends)
+    for place in reversed(range(len(steps))):
+        if place in wanted:
+            wanted.update(steps[place].inputs)
+    kept = sorted(wanted - {-1})
+    places = {-1: -1, **{place: new for new, place in enumerate(kept)}}
+    geometry = (replace(steps[place], inputs=tuple(places[i] for i in steps[place].inputs)) for place in kept)
+    return tuple(geometry), kept

@@ -160,7 +160,7 @@ def _image(model: Model, image: Tensor, card: ImageCard) -> ImageCard:
     """How the image is made, with what the card leaves open filled in."""
     channels = image.shape[-1]
     stacked = channels if len(image.shape) == 4 else 1
-    frames = card.frames or (image.shape[1] if len(image.shape) == 5 else _stack(channels, card))
+    frames = card.frames or (image.shape[1] if len(image.shape) == 5 else stack(channels, card))
     if len(image.shape) == 5 and (frames != image.shape[1] or card.order != "oldest-first"):
         raise PilotError(
             f"is fed a sequence of {image.shape[1]} frames, oldest-first; its card says {frames}, {card.order}"
@@ -174,7 +174,7 @@ def _image(model: Model, image: Tensor, card: ImageCard) -> ImageCard:
     return structs.replace(card, frames=frames, colour=colour, range=card.range or _levels(model, image))
 
 
-def _stack(channels: int, card: ImageCard) -> int:
+def stack(channels: int, card: ImageCard) -> int:
     """How many frames that many channels are."""
     if channels in {1, 3}:
         return 1

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge import deletion
-from edge.geometry import Geometry, Step
+from edge.geometry import Geometry, Step, leading_to
 from edge.mask import VisualBackProp
 from edge.methods import CATALOG, Methods
-from edge.methods.cams import Spread, before
+from edge.methods.cams import Spread
 from edge.methods.case import blurred
 from edge.methods.evidence import Evidence
 from edge.pilot import Pilot
@@ -124,7 +124,7 @@ def test_hirescam_and_gradcam_are_what_their_papers_say() -> None:
 @given(geometries(), st.data())
 def test_cells_are_laid_back_by_the_exact_geometry(geometry: Geometry, data: st.DataObject) -> None:
     place = data.draw(st.sampled_from([place for place, step in enumerate(geometry) if step.tapped]))
-    looks_at = before(geometry, place)
+    looks_at = leading_to(geometry, [place])[0]
     cells = np.random.default_rng(place).standard_normal(geometry[place].out_size).astype(np.float32)
     ones = [np.ones(step.out_size) for step in looks_at[:-1] if step.tapped]
     parts = [visualbackprop(looks_at, [*ones, np.maximum(sign * cells, 0)]) for sign in (1, -1)]
@@ -137,7 +137,7 @@ def test_cells_are_laid_back_by_the_exact_geometry(geometry: Geometry, data: st.
 def test_all_that_a_step_looks_at_and_nothing_else_lies_before_it(geometry: Geometry) -> None:
     named = tuple(replace(step, name=str(place)) for place, step in enumerate(geometry))
     for place in range(len(named)):
-        kept = before(named, place)
+        kept = leading_to(named, [place])[0]
         assert kept[-1].name == str(place)
         found = {int(step.name) for step in kept}
         for step in kept:

@@ -6,12 +6,11 @@
 Where only one linear layer follows the last convolution, the cells of HiResCAM sum to the word less its bias.
 """
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from edge.geometry import Geometry, Step
+from edge.geometry import Geometry, leading_to
 from edge.mask import RawMask, VisualBackProp
 from edge.methods.case import Case, summed
 from edge.tflite import Floats
@@ -22,7 +21,7 @@ class Cams:
 
     def __init__(self, geometry: Geometry) -> None:
         places = [place for place, step in enumerate(geometry) if step.tapped]
-        self._spreads = [Spread(before(geometry, place)) for place in places]
+        self._spreads = [Spread(leading_to(geometry, [place])[0]) for place in places]
 
     def gradcam(self, case: Case) -> RawMask:
         """Selvaraju et al. 2017, arXiv 1610.02391, without the final ReLU, which would hide one direction."""
@@ -60,17 +59,3 @@ class Spread:
     @cached_property
     def _ones(self) -> list[Floats]:
         return [np.ones(step.out_size, np.float32) for step in self._geometry[:-1] if step.tapped]
-
-
-def before(geometry: Geometry, last: int) -> Geometry:
-    """The step at place `last` and all it looks at, near or far."""
-    wanted: set[int] = {last}
-    for place in range(last, -1, -1):
-        if place in wanted:
-            wanted.update(geometry[place].inputs)
-    kept = sorted(wanted - {-1})
-    return tuple(_renumbered(geometry[place], kept) for place in kept)
-
-
-def _renumbered(step: Step, kept: list[int]) -> Step:
-    return replace(step, inputs=tuple(-1 if place < 0 else kept.index(place) for place in step.inputs))

@@ -6,11 +6,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from edge.deletion import BLUR
 from edge.pilot import Pilot
 from edge.tflite import Floats
 
-_BLUR = 0.1
-"""Sigma of the blur, in widths, as in deletion.py."""
 _SHRINK = 4
 _AT_ONCE = 4
 """Channels that OpenCV can resize."""
@@ -55,7 +54,7 @@ def _blurred(image: Floats) -> Floats:
     size = (-(-width // _SHRINK), -(-height // _SHRINK))
     corner = tuple(image[0, 0].tolist())
     small = cv2.resize(cv2.subtract(image, corner), size, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), _BLUR * size[0], borderType=cv2.BORDER_REPLICATE)
+    small = cv2.GaussianBlur(small, (0, 0), BLUR * size[0], borderType=cv2.BORDER_REPLICATE)
     soft = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     whole: Floats = cv2.add(soft, corner, soft).reshape(height, width, channels)
     return whole

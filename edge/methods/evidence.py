@@ -13,6 +13,7 @@ one, else what pushes it down. The two halves weigh the same: pixels are sharp b
 import cv2
 import numpy as np
 
+from edge.deletion import averaged
 from edge.geometry import Geometry
 from edge.mask import RawMask, VisualBackProp
 from edge.tflite import Floats
@@ -38,18 +39,11 @@ class Evidence:
         """
         with np.errstate(all="ignore"):
             side = np.float32(np.sign(went or sum(cells[end].sum(dtype=np.float64) for end in self._ends)))
-            near = np.maximum(side * smooth(pixels), 0)
+            near = np.maximum(side * averaged(pixels, _BOX), 0)
             far = self._chain([np.maximum(side * cell, 0) for cell in cells]).values
             worth = cv2.sumElems(near)[0] * float(side) / 2
             values = cv2.addWeighted(near, worth / _sum(near), far, worth / _sum(far), 0)
             return RawMask(values, signed=True)
-
-
-def smooth(values: Floats) -> Floats:
-    """Averaged over a box of 7 pixels at a width of 160; the box is odd and grows with it. A new array."""
-    side = 2 * round((_BOX * values.shape[1] - 1) / 2) + 1
-    soft: Floats = cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return soft
 
 
 def _sum(values: Floats) -> float:

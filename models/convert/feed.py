@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.card import ImageCard
 from edge.image import Eye
+from edge.plan import stack
 from edge.tflite import Tensor
 
 Floats = NDArray[np.float32]
@@ -43,16 +44,9 @@ def pictures(inputs: Mapping[str, Shape]) -> tuple[str, ...]:
 
 def _eye(name: str, shape: Shape, card: ImageCard) -> Eye:
     """What the card leaves open is as most pilots have it: from 0 to 1, in colour where a frame has 3 channels."""
-    frames = card.frames or _frames(shape)
+    frames = card.frames or (shape[1] if len(shape) == 5 else stack(shape[-1], card))
     colours = shape[-1] // (1 if len(shape) == 5 else frames) == 3
     said = structs.replace(
         card, frames=frames, range=card.range or (0.0, 1.0), colour=card.colour or ("rgb" if colours else "grey")
     )
     return Eye(Tensor(0, name, "FLOAT32", shape, (), None, variable=False, quantization=None), said)
-
-
-def _frames(shape: Shape) -> int:
-    """As many as make the channels, of three each if that is possible."""
-    if len(shape) == 5:
-        return shape[1]
-    return shape[-1] // 3 if shape[-1] % 3 == 0 else shape[-1]
