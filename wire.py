@@ -117,6 +117,9 @@ class MaskStats(msgspec.Struct, frozen=True):
     signed: bool = False
     """How to read the `mask` picture. False: 0 is nothing, 255 is `scale`. True: 128 is nothing, 1 pushes what is
     explained down by `scale` (steering: to the left), 255 pushes it up (to the right)."""
+    shares: Annotated[list[float], Meta(max_length=9)] = []
+    """How much of the map, its signs left aside, lies in each ninth of the frame, row by row from the top; together
+    1. Empty for a map that is 0 everywhere."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +202,8 @@ class Status(_Message, frozen=True, kw_only=True):
     """Why no frames come, in one sentence; empty while they do."""
     source: Label = "?"
     pilot: Label = "?"
+    pilot_sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    """Of the pilot's file: tells a host that has the file too which one drives."""
     methods: Annotated[list[Label], Meta(max_length=32)] = []
     """What can be asked for in Look.method of this pilot."""
     refusals: Annotated[dict[Label, Sentence], Meta(max_length=32)] = {}

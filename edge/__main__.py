@@ -118,6 +118,7 @@ def run(config: EdgeConfig) -> int:
         keys=car_keys,
         source=config.source[-64:],
         pilot=pilot.name,
+        pilot_sha256=pilot.sha256,
         abilities=explainer.abilities(),
         on_look=lambda look: setattr(pipeline, "look", look),
     )

@@ -101,6 +101,7 @@ class Publisher:
         keys: curve.CarKeys | None = None,
         source: str = "?",
         pilot: str = "?",
+        pilot_sha256: str = "",
         abilities: Abilities | None = None,
         on_look: Callable[[wire.Look], None] = lambda look: None,
     ) -> None:
@@ -110,6 +111,7 @@ class Publisher:
         self._keys = keys
         self._source = source[:64] or "?"
         self._pilot = pilot[:64] or "?"
+        self._pilot_sha256 = pilot_sha256
         self._abilities = abilities or Abilities()
         self._on_look = on_look
         self._hosts: dict[bytes, _Host] = {}
@@ -223,6 +225,7 @@ class Publisher:
             trouble=self.trouble[:400],
             source=self._source,
             pilot=self._pilot,
+            pilot_sha256=self._pilot_sha256,
             methods=self._abilities.methods,
             refusals=self._abilities.refusals,
             targets=self._abilities.targets,

@@ -64,11 +64,12 @@ class Scaler:
             self._made, self._scale_log2, self._faded = made, None, None
             self._root = np.empty(mask.values.shape, np.float32)
         values = _softened(mask.values, look.method) if mask.signed else mask.values
-        magnitude = _magnitude(np.abs(values) if mask.signed else values)
+        sizes = np.abs(values) if mask.signed else values
+        magnitude = _magnitude(sizes)
         if magnitude > 0:
             self._follow(math.log2(magnitude) + mask.exponent)
         scale = 0.0 if self._scale_log2 is None else _times_power(1, self._scale_log2)
-        stats = MaskStats(_times_power(magnitude, mask.exponent), scale, mask.signed)
+        stats = MaskStats(_times_power(magnitude, mask.exponent), scale, mask.signed, _shares(sizes))
         draw = self._two_sided if mask.signed else self._grey
         return self._fade(draw(values, mask.exponent, look), look.smoothing), stats
 
@@ -139,6 +140,13 @@ def _softened(values: Floats, method: str) -> Floats:
 
 def _softness(method: str) -> tuple[int, int]:
     return (7, 7) if method in _GRAINY else (3, 3)
+
+
+def _shares(sizes: Floats) -> list[float]:
+    """What each ninth of the map holds of it (see wire.MaskStats)."""
+    ninths = cv2.resize(sizes, (3, 3), interpolation=cv2.INTER_AREA).ravel().tolist()
+    whole = math.fsum(ninths)
+    return [max(0.0, ninth / whole) for ninth in ninths] if 0 < whole < math.inf else []
 
 
 def _magnitude(values: Floats) -> float:

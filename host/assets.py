@@ -25,8 +25,9 @@ class Asset(NamedTuple):
 
 
 def read_assets(folder: Path = FOLDER) -> dict[str, Asset]:
-    """Every file of a type the page uses, by its name."""
-    return {path.name: _read(path) for path in folder.iterdir() if path.suffix in TYPES}
+    """Every file of a type the page uses, by its path in the folder: `base.css`, `review/player.js`."""
+    paths = (path for path in folder.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(folder).as_posix(): _read(path) for path in paths}
 
 
 def _read(path: Path) -> Asset:

@@ -61,7 +61,7 @@ class LinkState(msgspec.Struct, kw_only=True):
 
 
 class RecordingState(msgspec.Struct, kw_only=True):
-    """A car's newest recording (see host/record.py, Recordings.state)."""
+    """A car's newest recording (see host/record/recorder.py, Recordings.state)."""
 
     directory: str
     running: bool

@@ -63,7 +63,7 @@ class Wall:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self.page),
-            web.get("/static/{name}", self.asset),
+            web.get("/static/{name:.+}", self.asset),
             web.get("/state", self.state),
             web.get("/healthz", self.healthz),
             web.get("/metrics", self.metrics),

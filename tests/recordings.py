@@ -18,9 +18,10 @@ import simplejpeg
 from numpy.typing import NDArray
 
 import wire
-from host.record import MAX_WAITING, Recording, Recordings
+from host.record import Recording, Recordings
+from host.record.recorder import MAX_WAITING
+from host.record.session import VIDEO
 from host.relay import Arrival, Channel
-from host.session import VIDEO
 
 RED, GREEN, BLUE, GREY = (220, 30, 20), (20, 190, 40), (30, 40, 210), (128, 128, 128)
 Color = tuple[int, int, int]

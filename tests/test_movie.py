@@ -13,8 +13,8 @@ import simplejpeg
 from aiohttp import web
 from playwright.sync_api import Page
 
-from host.movie import Movie
-from host.session import TICKS_HZ, VIDEO, read_manifest
+from host.record.movie import Movie
+from host.record.session import TICKS_HZ, VIDEO, read_manifest
 from tests.browser import chromium
 from tests.recordings import (
     BLUE,

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from host.record import MAX_WAITING, MAX_WAITING_BYTES, RecordError, Recording, Recordings
+from host.record import RecordError, Recording, Recordings
+from host.record.recorder import MAX_WAITING, MAX_WAITING_BYTES
+from host.record.session import VIDEO, make_folder, read_manifest
 from host.relay import Arrival, Channel
-from host.session import VIDEO, make_folder, read_manifest
 from tests.recordings import (
     ROOT,
     arrival,
@@ -238,7 +239,7 @@ def test_without_pyav_a_start_says_what_to_install(
     recordings: Recordings, channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "host.movie", raising=False)
+    monkeypatch.delitem(sys.modules, "host.record.movie", raising=False)
     with pytest.raises(RecordError, match=r"needs PyAV, .*: pip install 'pilotlens\[host\]'"):
         recordings.start(channel)
     assert not recordings.directory.exists()

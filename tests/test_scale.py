@@ -64,6 +64,27 @@ def test_the_magnitude_is_a_quantile() -> None:
     assert (raw < stats.magnitude).mean() == pytest.approx(PEAK, abs=0.006)
 
 
+def test_shares_tell_which_ninth_holds_how_much() -> None:
+    raw = np.zeros((120, 160), np.float32)
+    raw[100:, :40] = 3
+    raw[5, 80] = -800
+    for signed in (False, True):
+        look = Look(method="edges")
+        shares = Scaler()(RawMask(raw if signed else np.abs(raw), signed=signed), look)[1].shares
+        assert shares == pytest.approx([0, 0.25, 0, 0, 0, 0, 0.75, 0, 0], abs=1e-6)
+    assert Scaler()(RawMask(np.zeros((30, 30), np.float32)), Look())[1].shares == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(9, 100), width=st.integers(9, 100), seed=st.integers(0, 99))
+def test_shares_are_those_of_the_area(height: int, width: int, seed: int) -> None:
+    raw = np.random.default_rng(seed).random((height, width), np.float32)
+    shares = Scaler()(RawMask(raw), COVERAGE)[1].shares
+    whole = np.kron(raw.astype(float), np.ones((3, 3)))
+    ninths = whole.reshape(3, height, 3, width).sum((1, 3)) / whole.sum()
+    assert shares == pytest.approx(ninths.ravel(), abs=1e-5)
+
+
 def test_flicker_hardly_reaches_the_scale() -> None:
     flicker = 4.4 ** np.random.default_rng(1).uniform(-1, 1, 300)
     scales = [stats.scale for stats in run(Scaler(), flicker.tolist())]

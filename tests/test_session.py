@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import wire
 from host.record import RecordError, Recordings
+from host.record.session import MANIFEST, TICKS_HZ, VIDEO, Timeline, read_manifest, write_manifest
 from host.relay import Arrival, Channel
-from host.session import MANIFEST, TICKS_HZ, VIDEO, Timeline, read_manifest, write_manifest
 from tests.recordings import MS, RED, arrival, film, jpeg, killed, running_loop, start, ticks, until
 
 

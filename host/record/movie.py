@@ -18,7 +18,7 @@ from av.filter import Graph
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from host.session import TICKS_HZ
+from host.record.session import TICKS_HZ
 
 KEY_FRAME_TICKS = TICKS_HZ
 """A key frame at least this often: how far a player seeks, and what a torn fragment can spoil."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
+from host.record.session import VIDEO, Manifest, RecordError, Session, Timeline, make_folder, recover, utc
 from host.relay import Arrival, Channel
-from host.session import VIDEO, Manifest, RecordError, Session, Timeline, make_folder, recover, utc
 
 if TYPE_CHECKING:
-    import host.movie
+    import host.record.movie
 
 __all__ = ["RecordError", "Recording", "Recordings"]
 
@@ -144,7 +144,7 @@ class Recording:
                 self._session.sync()
                 due = time.monotonic() + SYNC_S
 
-    def _write(self, movie: "host.movie.Movie", arrival: Arrival) -> None:
+    def _write(self, movie: "host.record.movie.Movie", arrival: Arrival) -> None:
         picture = movie.read(arrival.parts[PART])
         if picture is None:
             self._drops["unreadable"] += 1
@@ -264,10 +264,10 @@ class Recordings:
         return recover(self.directory, lambda video: _movie_type().measure(video))
 
 
-def _movie_type() -> "type[host.movie.Movie]":
+def _movie_type() -> "type[host.record.movie.Movie]":
     """Movie, imported when first needed: PyAV costs some 20 MB. Raises RecordError where it is missing."""
     try:
-        from host.movie import Movie
+        from host.record.movie import Movie
     except ImportError as why:
         raise RecordError(
             f"recording needs PyAV, which is not installed ({why}): pip install 'pilotlens[host]'"
