@@ -6,8 +6,9 @@ extras.Feeder ──────┘                ├─▶ activations of the 
    ▲ memory: the last words          └─▶ backward ─▶ gradients
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -115,15 +116,20 @@ class Pilot:
 
         Without a `card` the one beside the file counts, if there is one and it was made for this file.
         """
-        try:
+        with _about(f"pilot {path}"):
             data = start.read(path)
-            card = cards.of(path) if card is None else card
-            model = start.sized(tflite.read(data), card)
-            return cls._begin(path.stem, hashlib.sha256(data).hexdigest(), model, plan(model, card), threads)
-        except cards.CardError:
-            raise
-        except PilotError as why:
-            raise PilotError(f"pilot {path} {why}") from why
+            return cls._read(path.stem, data, cards.of(path) if card is None else card, threads)
+
+    @classmethod
+    def read(cls, name: str, data: bytes, card: Card | None = None, *, threads: int = 1) -> Self:
+        """The same of a .tflite file's bytes, called `name`; without a `card` it is fed as the file itself says."""
+        with _about(f"pilot {name!r}"):
+            return cls._read(name, data, card or Card(), threads)
+
+    @classmethod
+    def _read(cls, name: str, data: bytes, card: Card, threads: int) -> Self:
+        model = start.sized(tflite.read(data), card)
+        return cls._begin(name, hashlib.sha256(data).hexdigest(), model, plan(model, card), threads)
 
     @classmethod
     def _begin(cls, name: str, sha256: str, model: Model, wanted: Plan, threads: int) -> Self:
@@ -233,6 +239,17 @@ class Pilot:
         if index not in self._readers:
             self._readers[index] = self._interpreter.tensor(index)
         return self._readers[index]()
+
+
+@contextlib.contextmanager
+def _about(pilot: str) -> Iterator[None]:
+    """Put what is wrong with a pilot behind its name; a card's errors name the card themselves."""
+    try:
+        yield
+    except cards.CardError:
+        raise
+    except PilotError as why:
+        raise PilotError(f"{pilot} {why}") from why
 
 
 def _check_frame(rgb: NDArray[np.uint8]) -> None:

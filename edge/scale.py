@@ -144,9 +144,20 @@ def _softness(method: str) -> tuple[int, int]:
 
 def _shares(sizes: Floats) -> list[float]:
     """What each ninth of the map holds of it (see wire.MaskStats)."""
-    ninths = cv2.resize(sizes, (3, 3), interpolation=cv2.INTER_AREA).ravel().tolist()
+    height, width = sizes.shape
+    ninths = (_thirds(height) @ sizes @ _thirds(width).T).ravel().tolist()
     whole = math.fsum(ninths)
     return [max(0.0, ninth / whole) for ninth in ninths] if 0 < whole < math.inf else []
+
+
+@lru_cache(maxsize=8)
+def _thirds(cells: int) -> Floats:
+    """How much of each cell lies in which third of a row of them: float32 (3, cells)."""
+    cell, third = np.arange(cells), np.arange(3)[:, np.newaxis]
+    end = np.minimum(3 * (cell + 1), cells * (third + 1))
+    start = np.maximum(3 * cell, cells * third)
+    inside: Floats = (np.maximum(end - start, 0) / 3).astype(np.float32)
+    return inside
 
 
 def _magnitude(values: Floats) -> float:

@@ -52,7 +52,7 @@ def _read_regular(file: int) -> bytes:
     if found.st_size > MAX_FILE_BYTES:
         raise OSError(0, f"it has {found.st_size} bytes, at most {MAX_FILE_BYTES} are read")
     with os.fdopen(file, "rb", closefd=False) as content:
-        return content.read(MAX_FILE_BYTES)
+        return content.read(found.st_size)
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:

@@ -26,6 +26,8 @@ class Still(NamedTuple):
     path: Path
     recorded: Drive | None = None
     extras: Mapping[str, NDArray[np.float32]] = {}
+    time_ms: float | None = None
+    """When the recording says it was taken; None where it does not, or says no finite number."""
 
 
 @dataclass

@@ -106,7 +106,7 @@ def _read_record(path: Path) -> object:
 
 
 def _collect(records: Iterable[object], images: Path, deleted: frozenset[int]) -> Listing:
-    listing, times_ms = Listing(), []
+    listing = Listing()
     for record in records:
         fields = record if isinstance(record, dict) else {}
         index = fields.get("_index")
@@ -118,11 +118,9 @@ def _collect(records: Iterable[object], images: Path, deleted: frozenset[int]) -
             continue
         extras, damaged = _extras(fields)
         listing.ignored += damaged
-        listing.stills.append(Still(path, _drive(fields), extras))
         time_ms = _number(fields.get("_timestamp_ms", fields.get("milliseconds")))
-        if time_ms is not None:
-            times_ms.append(time_ms)
-    listing.fps = recorded_fps(times_ms)
+        listing.stills.append(Still(path, _drive(fields), extras, time_ms))
+    listing.fps = recorded_fps(still.time_ms for still in listing.stills if still.time_ms is not None)
     return listing
 
 
