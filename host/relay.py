@@ -56,6 +56,14 @@ class Link:
     """How often the car came back as a new process."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wants:
+    """What a sink asks for: `always`, and `along` with anything that others ask for."""
+
+    always: frozenset[str]
+    along: frozenset[str]
+
+
 class Subscription:
     """One watcher's slot. Belongs to the event loop."""
 
@@ -113,7 +121,7 @@ class Channel:
 
     def __post_init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
-        self._sinks: dict[Callable[[Arrival], None], frozenset[str]] = {}
+        self._sinks: dict[Callable[[Arrival], None], _Wants] = {}
         self._lock = threading.Lock()
         self._handed_over: Arrival | None = None
         self._times_ns: deque[int] = deque(maxlen=60)
@@ -130,14 +138,20 @@ class Channel:
             self._subscriptions.discard(subscription)
             self.update_wanted()
 
-    def add_sink(self, sink: Callable[[Arrival], None], want: frozenset[str]) -> None:
-        """Call `sink` with every arrival, in the receiver's thread; it must return at once. For the event loop only."""
-        self._sinks = {**self._sinks, sink: want}
+    def add_sink(
+        self, sink: Callable[[Arrival], None], want: frozenset[str], *, along: frozenset[str] = frozenset()
+    ) -> None:
+        """Call `sink` with every arrival, in the receiver's thread; it must return at once. For the event loop only.
+
+        The car is asked for `want` from now on, and for `along` too while somebody wants any picture: a sink that has
+        nothing but an `along` never makes a car send. Adding a sink again changes what it wants.
+        """
+        self._sinks = {**self._sinks, sink: _Wants(want, along)}
         self.update_wanted()
 
     def remove_sink(self, sink: Callable[[Arrival], None]) -> None:
         """For the event loop only."""
-        self._sinks = {other: want for other, want in self._sinks.items() if other != sink}
+        self._sinks = {other: wants for other, wants in self._sinks.items() if other != sink}
         self.update_wanted()
 
     @property
@@ -146,8 +160,12 @@ class Channel:
 
     def update_wanted(self) -> None:
         """Sum up what is wanted and tell the receiver if that changed."""
-        wants = [subscription.want for subscription in self._subscriptions] + list(self._sinks.values())
-        wanted = frozenset[str]().union(*wants)
+        wanted = frozenset[str]().union(
+            *(subscription.want for subscription in self._subscriptions),
+            *(sink.always for sink in self._sinks.values()),
+        )
+        if wanted:
+            wanted = wanted.union(*(sink.along for sink in self._sinks.values()))
         if wanted != self.wanted:
             self.wanted = wanted
             self.wake()
@@ -159,8 +177,6 @@ class Channel:
 
     def deliver(self, arrival: Arrival) -> None:
         """Hand an arrival to everybody; called by the receiver thread."""
-        for sink in self._sinks:
-            sink(arrival)
         with self._lock:
             waiting, self._handed_over = self._handed_over, arrival
         if waiting is None:
@@ -169,6 +185,8 @@ class Channel:
                 self.loop.call_soon_threadsafe(self._publish)
         else:
             self.late += 1
+        for sink in self._sinks:  # after the live view has been woken: a recorder can wait
+            sink(arrival)
 
     def _publish(self) -> None:
         with self._lock:

@@ -8,9 +8,10 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 import wire
 from host.record import Recording, Recordings
-from host.record.recorder import MAX_WAITING
+from host.record.recording import MAX_WAITING
 from host.record.session import VIDEO
 from host.relay import Arrival, Channel
 
@@ -49,20 +50,32 @@ def arrival(
     session: str = "aa",
     offset_ns: int = 0,
     age_ns: int = 0,
+    seq: int = 0,
+    more: Mapping[str, bytes] | None = None,
 ) -> Arrival:
     """A frame captured at `at_ms` by the host's clock and `at_ms` less the offset by the car's."""
     captured_ns = int(at_ms * MS)
     frame = wire.Frame(
         car="kart",
         session=session,
-        seq=0,
+        seq=seq,
         captured_ns=captured_ns - offset_ns,
         sent_ns=captured_ns - offset_ns,
         width=160,
         height=120,
     )
-    parts = {"overlay": jpeg() if picture is None else picture}
+    parts = {"overlay": jpeg() if picture is None else picture, **(more or {})}
     return Arrival("kart", frame, parts, captured_ns, captured_ns + age_ns, 1000)
+
+
+def whole(at_ms: float, seq: int = 0, **more: Any) -> Arrival:
+    """A frame with every kind of picture, its number in the camera's."""
+    return arrival(at_ms, seq=seq, more={"camera": noise(seq % 50, 32, 24), "mask": jpeg(width=32, height=24)}, **more)
+
+
+def now_ms() -> float:
+    """The host's clock: what arrives with such times is new."""
+    return time.monotonic_ns() / MS
 
 
 def until(happened: Callable[[], object]) -> None:
@@ -86,6 +99,25 @@ def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@contextlib.contextmanager
+def meanwhile(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """Endless work in a running loop for the length of the block; an error in it comes out."""
+
+    async def begin() -> "asyncio.Task[None]":
+        return asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    task = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
+    try:
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        assert task.cancelled(), task.exception()
 
 
 def start(recordings: Recordings, channel: Channel) -> Recording:
@@ -136,7 +168,7 @@ CHILD = f"""
     sys.path[:0] = [{str(ROOT)!r}]
     from host.record import Recordings
     from host.relay import Channel
-    from tests.recordings import arrival, noise, until
+    from tests.recordings import arrival, noise, now_ms, until, whole
 
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
@@ -172,8 +204,47 @@ def killed(directory: Path) -> Path:
     with child(directory, RECORD_155) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "recorded\n"
-        with Recordings(directory) as others:
-            assert others.recover() == [], "what a living process writes is left alone"
         process.send_signal(signal.SIGKILL)
     (folder,) = directory.iterdir()
     return folder
+
+
+FPS = 30
+DRIVE = f"""
+    pictures = [noise(n) for n in range(20)]
+    recording = recordings.start(channel)
+    until(lambda: channel.wanted)
+    began = time.monotonic()
+    for n in range(100_000):
+        time.sleep(max(0.0, began + n / {FPS} - time.monotonic()))
+        more = {{"camera": pictures[n % 20], "mask": pictures[3]}}
+        channel.deliver(arrival(now_ms(), pictures[n % 17], seq=n, more=more))
+        print(n, flush=True)
+"""
+
+
+class Killed(NamedTuple):
+    """A session whose host was killed."""
+
+    folder: Path
+    delivered: int
+    """Frames that had come, at FPS a second."""
+
+
+def kill_while_recording(directory: Path, after_frames: Sequence[int]) -> list[Killed]:
+    """As many hosts, each with a directory of its own, killed once they were delivered so many frames; at one time."""
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(child(directory / str(n), DRIVE)) for n in range(len(after_frames))]
+        for host in hosts:
+            stack.callback(host.kill)
+        return [_killed(directory / str(n), host, after_frames[n]) for n, host in enumerate(hosts)]
+
+
+def _killed(directory: Path, host: "subprocess.Popen[str]", after_frames: int) -> Killed:
+    assert host.stdout is not None
+    said = (int(line) for line in host.stdout)
+    newest = next(seq for seq in said if seq + 1 >= after_frames)
+    host.kill()
+    newest = max([newest, *said])
+    (folder,) = directory.iterdir()
+    return Killed(folder, newest + 1)

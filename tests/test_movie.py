@@ -127,7 +127,6 @@ def test_what_cannot_be_written_is_an_os_error_and_spoils_nothing_before(tmp_pat
     with pytest.raises(OSError, match="Invalid argument"), Movie(tmp_path / VIDEO) as movie:
         write_backwards(movie)
     assert ticks(tmp_path) == [0, 3000, 6000]
-    assert Movie.measure(tmp_path / VIDEO) == pytest.approx((3, 0.1))
     with pytest.raises(OSError, match="No such file"), Movie(tmp_path / "nowhere" / VIDEO) as movie:
         write_backwards(movie)
 

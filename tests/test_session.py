@@ -1,62 +1,18 @@
-"""Sessions on the disk: times, manifests, and what a crash leaves."""
+"""Sessions on the disk: their folders and manifests."""
 
-import itertools
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import wire
 from host.record import RecordError, Recordings
-from host.record.session import MANIFEST, TICKS_HZ, VIDEO, Timeline, read_manifest, write_manifest
-from host.relay import Arrival, Channel
-from tests.recordings import MS, RED, arrival, film, jpeg, killed, running_loop, start, ticks, until
-
-
-def test_estimating_the_clock_better_does_not_move_frames() -> None:
-    timeline = Timeline()
-    offsets_ms = [500, 498, 521, 430, 505]
-    places = [timeline.place(arrival(100 * n + offset, offset_ns=offset * MS)) for n, offset in enumerate(offsets_ms)]
-    assert places == [n * 100 * 90 for n in range(5)]
-
-
-def test_a_clock_that_drifted_away_is_placed_anew() -> None:
-    timeline = Timeline()
-    timeline.place(arrival(1000, offset_ns=0))
-    assert timeline.place(arrival(3000, offset_ns=900 * MS)) == 2000 * 90
-
-
-@pytest.mark.parametrize("age_ns", [-2_000_000_000, 31_000_000_000, -(2**62)])
-def test_capture_times_that_cannot_be_true_have_no_place(age_ns: int) -> None:
-    timeline = Timeline()
-    assert timeline.place(arrival(10_000, age_ns=age_ns)) is None
-    assert timeline.place(arrival(10_000)) == 0
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 2**63 - 1) | st.integers(0, 10**10),
-            st.integers(-(2**63), 2**63) | st.integers(0, 10**10),
-            st.integers(0, 10**11),
-            st.sampled_from(["aa", "bb"]),
-        )
-    )
-)
-def test_whatever_arrives_places_only_grow(clocks: list[tuple[int, int, int, str]]) -> None:
-    timeline = Timeline()
-    placed, received_ns = [], 0
-    for car_ns, offset_ns, pause_ns, session in clocks:
-        received_ns += pause_ns
-        frame = wire.Frame(car="kart", session=session, seq=0, captured_ns=car_ns, sent_ns=car_ns, width=1, height=1)
-        place = timeline.place(Arrival("kart", frame, {}, car_ns + offset_ns, received_ns, 0))
-        if place is not None:
-            placed.append(place)
-    assert placed[:1] in ([], [0])
-    assert all(earlier < later for earlier, later in itertools.pairwise(placed))
-    assert not placed or placed[-1] <= (received_ns + 32 * 10**9) * TICKS_HZ // 10**9
+from host.record.ledger import ledger_path
+from host.record.session import MANIFEST, VIDEO, Session, ensure_space, make_folder, read_manifest
+from host.record.tape import TAPE
+from host.relay import Channel
+from tests.recordings import MS, RED, arrival, film, jpeg, running_loop, start, ticks, until
 
 
 def test_a_restarted_car_goes_on_along_the_same_time_line(tmp_path: Path) -> None:
@@ -69,69 +25,78 @@ def test_a_restarted_car_goes_on_along_the_same_time_line(tmp_path: Path) -> Non
     assert manifest.session == "aa"
 
 
+DRIVEN = {"source": "the camera", "pilot": "linear.tflite", "pilot_sha256": "ab" * 32}
+
+
 def test_the_manifest_says_what_happened(tmp_path: Path) -> None:
     with running_loop() as loop, Recordings(tmp_path, floor_bytes=0) as recordings:
         channel = Channel("kart", loop)
+        said = wire.Status(car="kart", session="c0ffee", ping_ns=0, received_ns=0, sent_ns=0)
+        channel.link.status = msgspec.structs.replace(said, **DRIVEN)
         recording = start(recordings, channel)
         assert read_manifest(recording.directory).status == "recording"
         for at in (5000, 5033, 5033, 5066):
             channel.deliver(arrival(at, jpeg(RED, 161, 121), session="c0ffee", offset_ns=3000 * MS))
-        until(lambda: recording.frames == 3)
+        until(lambda: read_manifest(recording.directory).session)
         running = read_manifest(recording.directory)
         assert (running.status, running.session, running.frames) == ("recording", "c0ffee", 0)
         recordings.stop("kart")
     manifest = read_manifest(recording.directory)
     assert manifest == msgspec.structs.replace(
-        running, status="complete", frames=3, dropped=1, drops={"time": 1}, duration_s=0.099
+        running,
+        status="complete",
+        frames=3,
+        dropped=1,
+        drops={"time": 1},
+        duration_s=0.099,
+        parts=["overlay"],
+        overlay_only_s=0.066,
     )
+    assert {name: getattr(manifest, name) for name in DRIVEN} == DRIVEN
     assert (manifest.car, manifest.width, manifest.height) == ("kart", 162, 122)
     assert (manifest.captured_ns, manifest.clock_offset_ns, manifest.clock_error_ns) == (2000 * MS, 3000 * MS, 1000)
     assert manifest.started_at.endswith("Z")
-    assert {file.name for file in recording.directory.iterdir()} == {MANIFEST, VIDEO}
+    files = {file.name for file in recording.directory.iterdir()}
+    assert files == {MANIFEST, VIDEO, TAPE, ledger_path(Path(TAPE)).name}
 
 
-def test_no_frame_at_all_is_a_failed_session(tmp_path: Path) -> None:
-    recording = film(tmp_path, [])
-    manifest = read_manifest(recording.directory)
-    assert (manifest.status, manifest.reason) == ("failed", "no frame arrived that could be recorded")
-
-
-def test_kill_loses_at_most_a_second_and_is_recovered(tmp_path: Path) -> None:
-    folder = killed(tmp_path)
-    before = (folder / VIDEO).read_bytes()
-    times = ticks(folder)
-    assert times == [33 * n * 90 for n in range(len(times))]
-    assert 155 - len(times) <= 1000 / 33
-    with Recordings(tmp_path) as recordings:
-        ((found, manifest),) = recordings.recover()
-        assert recordings.recover() == []
-    assert found == folder
-    assert manifest == read_manifest(folder)
-    assert (manifest.status, manifest.frames, manifest.dropped) == ("recovered", len(times), None)
-    assert manifest.duration_s == pytest.approx(len(times) * 0.033, abs=0.005)
-    assert (folder / VIDEO).read_bytes() == before
-
-
-@pytest.mark.parametrize("video", [None, b"", b"rubbish" * 1000])
-def test_a_session_without_a_readable_frame_is_kept_and_marked(tmp_path: Path, video: bytes | None) -> None:
-    folder = film(tmp_path, [arrival(0)]).directory
-    write_manifest(folder, msgspec.structs.replace(read_manifest(folder), status="recording"))
-    (folder / VIDEO).unlink()
-    if video is not None:
-        (folder / VIDEO).write_bytes(video)
-    with Recordings(tmp_path) as recordings:
-        ((_, manifest),) = recordings.recover()
-    assert (manifest.status, manifest.reason) == ("failed", "overlay.mp4 has no readable frame")
-    assert (folder / VIDEO).exists() == (video is not None)
-
-
-def test_recovering_passes_over_what_is_no_session(tmp_path: Path) -> None:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / MANIFEST).write_text("{")
-    (tmp_path / "file").touch()
-    with Recordings(tmp_path) as recordings:
-        assert recordings.recover() == []
+def test_a_manifest_of_an_older_or_newer_version_is_read(tmp_path: Path) -> None:
+    older = {"pilotlens": "0.1", "car": "kart", "started_at": "2026-01-01T00:00:00.000Z", "frames": 3, "duration_s": 1}
+    (tmp_path / MANIFEST).write_bytes(msgspec.json.encode({**older, "newer": {"than": "this"}}))
+    manifest = read_manifest(tmp_path)
+    assert (manifest.frames, manifest.pilot, manifest.start_unix_ns, manifest.parts) == (3, "", None, [])
+    (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(RecordError, match="no session manifest"):
-        read_manifest(tmp_path / "broken")
-    assert Recordings(tmp_path / "nowhere").recover() == []
+        read_manifest(tmp_path)
+
+
+def test_where_nothing_came_nothing_is_kept(tmp_path: Path) -> None:
+    recording = film(tmp_path, [])
+    assert recording.error == "no picture of kart came that could be recorded: nothing was kept"
+    assert list(tmp_path.iterdir()) == []
+    assert film(tmp_path, [arrival(0, b"rubbish")]).drops == {"unreadable": 1}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_syncing_counts_every_file_and_notices_that_one_is_gone(tmp_path: Path) -> None:
+    session = Session(tmp_path, "kart")
+    (tmp_path / "other").write_bytes(bytes(1000))
+    session.follow(tmp_path / "other")
+    (tmp_path / VIDEO).write_bytes(bytes(234))
+    session.sync()
+    assert session.written_bytes == 1234
+    (tmp_path / "other").unlink()
+    with pytest.raises(RecordError, match="somebody deleted it"):
+        session.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(session._files[0] if session._files else -1)
+
+
+def test_room_is_asked_for_once_and_only_where_it_is_needed(tmp_path: Path) -> None:
+    asked: list[Path] = []
+    ensure_space(tmp_path, 1, lambda: asked.append(tmp_path))
+    assert asked == []
+    with pytest.raises(RecordError, match="make room, then start the recording again"):
+        make_folder(tmp_path / "sessions", "kart", 2**62, lambda: asked.append(tmp_path))
+    assert asked == [tmp_path]
+    assert list((tmp_path / "sessions").iterdir()) == []

@@ -6,11 +6,12 @@ This module needs PyAV, which costs some 20 MB of memory: import it where a film
 """
 
 import contextlib
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
 from av.container import OutputContainer
@@ -39,6 +40,20 @@ def _as_os_error() -> Iterator[None]:
         raise OSError(why.errno, why.strerror) from why
 
 
+class _File(io.FileIO):
+    """A file that is opened, written and closed by Python, which lets other threads go on meanwhile.
+
+    PyAV opens its own with the interpreter held: a disk that takes its time would stop the whole process.
+    """
+
+    def write(self, data: Any) -> int:
+        """All of it: the muxer takes part of it for all. Raises OSError."""
+        left = memoryview(data)
+        while left:
+            left = left[super().write(left) or 0 :]
+        return len(data)
+
+
 class Movie:
     """An MP4 being written, of JPEGs at their own times.
 
@@ -56,6 +71,7 @@ class Movie:
         self._first: tuple[int, int] | None = None
         self._fits: tuple[int, int, str] | None = None
         self._fit: Graph
+        self._file: _File
         self._container: OutputContainer
         self._stream: VideoStream
         self._key_due = 0
@@ -70,7 +86,8 @@ class Movie:
         """Turn the fragments into an ordinary MP4; after an error leave them as they are, if need be."""
         if self.size is None:
             return
-        with contextlib.suppress(*([] if error is None else [av.FFmpegError])), self._container as container:
+        failures = () if error is None else (av.FFmpegError, OSError)
+        with contextlib.closing(self._file), contextlib.suppress(*failures), self._container as container:
             container.mux(self._stream.encode(None))
 
     def read(self, jpeg: bytes) -> VideoFrame | None:
@@ -99,19 +116,6 @@ class Movie:
             packet.duration = interval
             self._container.mux(packet)
 
-    @staticmethod
-    def measure(path: Path) -> tuple[int, float]:
-        """Frames and seconds of a video that may be torn; 0, 0 when not even its first frame can be decoded."""
-        frames, end_s, decodes = 0, 0.0, False
-        with contextlib.suppress(av.FFmpegError, OSError), av.open(str(path)) as container:
-            for packet in container.demux(container.streams.video[0]):
-                decodes = decodes or bool(packet.size and packet.decode())
-                if not packet.size or packet.is_corrupt or packet.pts is None:
-                    continue
-                frames += 1
-                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        return (frames, end_s) if decodes else (0, 0.0)
-
     def _fitted(self, picture: VideoFrame) -> VideoFrame:
         fits = (picture.width, picture.height, picture.format.name)
         self._first = self._first or fits[:2]
@@ -122,7 +126,8 @@ class Movie:
         return self._fit.vpull()
 
     def _open(self, width: int, height: int) -> None:
-        container = av.open(str(self._path), "w", format="mp4", options=MUXER)
+        self._file = _File(self._path, "w")
+        container = av.open(self._file, "w", format="mp4", options=MUXER)
         stream = container.add_stream("libx264", rate=30, options=ENCODER)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = TIME_BASE
