@@ -1,0 +1,163 @@
+"""All that is plotted of a session, as one answer that a browser turns into arrays without parsing numbers.
+
+    "PLTL" │ size of the head, u32 │ head, JSON, padded to 8 bytes │ ticks, f64 × n │ column after column, f32 × n
+
+Little-endian. The columns are those of the tape (see host/record/entry.py), NaN where a number is unknown. One hour at
+30 frames/s takes 8 MB; of a session being recorded the rows from a given one on suffice.
+"""
+
+import statistics
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from host.record.session import TICKS_HZ
+
+if TYPE_CHECKING:
+    from host.review.film import Film
+    from host.review.footage import Footage
+
+MAGIC = b"PLTL"
+COLUMNS = (
+    "seq",
+    "steering",
+    "throttle",
+    "recorded_steering",
+    "recorded_throttle",
+    "disagreement",
+    "age_ms",
+    "network_ms",
+    "pilot_ms",
+    "on_car_ms",
+    "lost",
+    "drops",
+    "magnitude",
+    "left",
+    "centre",
+    "right",
+    "top",
+    "middle",
+    "bottom",
+    "temperature_c",
+)
+GAP_TICKS = TICKS_HZ
+GAP_INTERVALS = 4
+"""Where there is no tape, a gap is an interval this long and so many times the usual one."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event of the tape."""
+
+    tick: int
+    kind: str
+    text: str
+
+
+class Video(msgspec.Struct, frozen=True, kw_only=True):
+    """The video as it is now; `version` asks for exactly this one, whatever is added later."""
+
+    version: str
+    frames: int
+    end_tick: int
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """What the arrays do not hold."""
+
+    first: int
+    """Number of the first row sent."""
+    frames: int
+    """Of the whole session so far; 0 while there is none."""
+    ticks_hz: int = TICKS_HZ
+    columns: Sequence[str]
+    """Names of the columns that follow the ticks; none where there is no tape."""
+    recording: bool
+    video: Video | None
+    trouble: str
+    """Why there is no video."""
+    gaps: list[tuple[int, int]]
+    """Of the whole session, where nothing came: ticks of the frame before and of the one after."""
+    events: list[Told]
+    start_unix_s: float | None
+    """Wall clock at the first frame."""
+    pictures: list[str]
+    """Kinds of pictures that the tape holds of its first frame."""
+    look: dict[str, object] | None
+    """How the overlay was drawn at first."""
+
+
+def tell(footage: "Footage | None", film: "Film | None", first: int, *, recording: bool, trouble: str = "") -> bytes:
+    """The answer, with the rows from `first` on."""
+    if footage is not None and len(footage):
+        rows, head = _of_tape(footage, first)
+    else:
+        rows, head = _of_film(film.ticks if film else array("q"), first)
+    head.recording, head.trouble = recording, trouble
+    if film is not None:
+        head.video = Video(version=film.version, frames=len(film), end_tick=film.end_tick)
+    return b"".join([*_start(head), *map(_little, rows)])
+
+
+def gaps_between(ticks: Sequence[int]) -> list[tuple[int, int]]:
+    """Where much longer than usual passes between two frames: ticks of both."""
+    steps = [later - earlier for earlier, later in pairwise(ticks)]
+    if not steps:
+        return []
+    least = max(GAP_TICKS, GAP_INTERVALS * statistics.median_low(steps))
+    return [(ticks[at], ticks[at + 1]) for at, step in enumerate(steps) if step >= least]
+
+
+def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], Head]":
+    frames = len(footage)
+    first = min(first, frames)
+    entry = footage.entry(0)
+    head = Head(
+        first=first,
+        frames=frames,
+        columns=COLUMNS,
+        recording=False,
+        video=None,
+        trouble="",
+        gaps=footage.gaps(),
+        events=[Told(event.tick, event.kind, event.text) for event in footage.events()],
+        start_unix_s=entry.unix_ns / 1e9,
+        pictures=footage.kinds(),
+        look=msgspec.to_builtins(entry.frame.look),
+    )
+    ticks = array("d", footage.ticks[first:frames])
+    columns = (array("f", footage.column(name)[first:frames]) for name in COLUMNS)
+    return [ticks, *columns], head
+
+
+def _of_film(ticks: "array[int]", first: int) -> "tuple[Iterable[array[float]], Head]":
+    first = min(first, len(ticks))
+    head = Head(
+        first=first,
+        frames=len(ticks),
+        columns=(),
+        recording=False,
+        video=None,
+        trouble="",
+        gaps=gaps_between(ticks),
+        events=[],
+        start_unix_s=None,
+        pictures=[],
+        look=None,
+    )
+    return [array("d", ticks[first:])], head
+
+
+def _start(head: Head) -> tuple[bytes, bytes, bytes]:
+    told = msgspec.json.encode(head)
+    told += b" " * (-len(told) % 8)
+    return MAGIC, len(told).to_bytes(4, "little"), told
+
+
+def _little(column: "array[float]") -> bytes:
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
