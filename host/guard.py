@@ -23,8 +23,10 @@ MIN_TOKEN_CHARACTERS = 16
 SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD)
 OPEN = "/static/"
 """Our own scripts and styles: the same for everybody, the page that asks for a token needs them."""
-PICTURES = ("/stream/", "/snapshot/")
-"""Addresses that may carry the token each time: players have no cookies."""
+PICTURES = ("/stream/", "/snapshot/", "/sessions/")
+"""Addresses that may carry the token each time: players and downloads have no cookies."""
+REVIEW = "/review"
+"""Where the pages of review begin: a token opens these for a browser once and for all, as it does the first one."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -97,7 +99,7 @@ class Guard:
     def _let_in(self, request: web.Request) -> web.StreamResponse:
         """Turn a token in the page's URL into a cookie, or say that one is needed."""
         token = request.query.get("token")
-        if request.path == "/" and request.method in SAFE_METHODS and token is not None and self._is_token(token):
+        if _is_page(request.path) and request.method in SAFE_METHODS and token is not None and self._is_token(token):
             response = web.Response(status=303, headers={hdrs.LOCATION: _without_token(request)})
             response.set_cookie(
                 self._cookie, self._token, httponly=True, samesite="Strict", secure=request.secure, path="/"
@@ -148,9 +150,18 @@ def _is_origin_of(origin: str, host: str) -> bool:
     return parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default) != ""
 
 
-def _without_token(request: web.Request) -> str:
-    rest = [(key, value) for key, value in request.query.items() if key != "token"]
-    return "/" + ("?" + urlencode(rest) if rest else "")
+def _is_page(path: str) -> bool:
+    return path in ("/", REVIEW) or path.startswith(f"{REVIEW}/")
+
+
+def _rest(request: web.Request) -> list[tuple[str, str]]:
+    """What the query says besides the token."""
+    return [(key, value) for key, value in request.query.items() if key not in ("token", "again")]
+
+
+def _without_token(request: web.Request, *more: tuple[str, str]) -> str:
+    rest = [*_rest(request), *more]
+    return request.rel_url.raw_path + ("?" + urlencode(rest) if rest else "")
 
 
 def _refuse(request: web.Request, why: str) -> web.Response:
@@ -162,9 +173,19 @@ def _refuse(request: web.Request, why: str) -> web.Response:
         return web.Response(status=401, text=f"{why} {how}", headers=headers)
     if "again" not in request.query and "token" not in request.query:
         # A link on another site brings no strict cookie along; coming from this page it does.
-        headers["Refresh"] = "0; url=/?again"
-    page = _PAGE.format(why=html.escape(why), how=html.escape(how))
+        headers["Refresh"] = f"0; url={_without_token(request, ('again', '')) if _is_page(request.path) else '/?again'}"
+    page = _PAGE.format(why=html.escape(why), how=html.escape(how), page=_door(request))
     return web.Response(status=401, text=page, content_type="text/html", headers=headers)
+
+
+def _door(request: web.Request) -> str:
+    """The start of a form that leads back to the page that was asked for."""
+    if not _is_page(request.path):
+        return '<form action="/">'
+    hidden = [
+        f'<input type="hidden" name="{html.escape(key)}" value="{html.escape(value)}">' for key, value in _rest(request)
+    ]
+    return f'<form action="{html.escape(request.rel_url.raw_path)}">' + "".join(hidden)
 
 
 _PAGE = """<!doctype html>
@@ -172,7 +193,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/static/base.css">
 <main class="door"><h1>PilotLens</h1><p>{why}</p><p>{how}</p>
-<form action="/">
+{page}
 <input type="password" name="token" aria-label="Token" autocomplete="current-password" autofocus required>
 <button>Open</button></form></main></html>
 """

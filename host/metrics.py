@@ -5,9 +5,11 @@
 pilotlens_fps{car="demo"} 29.9
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from host.review.limits import Forecast
 from host.state import CarState
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,9 +25,10 @@ class _Metric(NamedTuple):
     samples: list[Sample]
 
 
-def exposition(cars: Sequence[CarState]) -> str:
-    """All there is to tell of the cars, ready to be scraped."""
-    return "".join(line + "\n" for metric in _metrics(cars) if metric.samples for line in _lines(metric))
+def exposition(cars: Sequence[CarState], disk: Forecast | None = None) -> str:
+    """All there is to tell of the cars and of the disk that sessions are on, ready to be scraped."""
+    metrics = itertools.chain(_metrics(cars), _recordings(cars), _disk(disk) if disk else ())
+    return "".join(line + "\n" for metric in metrics if metric.samples for line in _lines(metric))
 
 
 def _metrics(cars: Sequence[CarState]) -> Iterator[_Metric]:
@@ -60,6 +63,32 @@ def _checks(cars: Sequence[CarState]) -> Iterator[_Metric]:
     yield _Metric("check_frames", "gauge", "Frames that is measured on.", frames)
 
 
+def _recordings(cars: Sequence[CarState]) -> Iterator[_Metric]:
+    """Of each car's newest recording; they begin anew with the next one."""
+    running = [(_car(one), float(one.recording is not None and one.recording.running)) for one in cars]
+    yield _Metric("recording", "gauge", "Whether the car is being recorded.", running)
+    told = [(_car(one), one.recording) for one in cars if one.recording]
+    of = "the car's newest recording"
+    yield _Metric("recording_frames", "gauge", f"Frames in {of}.", [(car, float(it.frames)) for car, it in told])
+    drops = [({**car, "cause": cause}, float(count)) for car, it in told for cause, count in it.drops.items()]
+    yield _Metric("recording_dropped", "gauge", f"Frames that are not in {of}, by cause.", drops)
+    yield _Metric("recording_bytes", "gauge", f"What {of} takes.", [(car, float(it.written_bytes)) for car, it in told])
+    rates = [(car, it.bytes_per_s) for car, it in told]
+    yield _Metric("recording_bytes_per_second", "gauge", f"How fast {of} grows.", rates)
+    failed = [(car, float(bool(it.error))) for car, it in told]
+    yield _Metric("recording_failed", "gauge", f"Whether {of} stopped by itself, or could not start.", failed)
+
+
+def _disk(disk: Forecast) -> Iterator[_Metric]:
+    for name, told, value in (
+        ("disk_free_bytes", "Free space on the disk of the sessions.", disk.free_bytes),
+        ("disk_sessions_bytes", "What the sessions take.", disk.used_bytes),
+        ("disk_seconds_left", "Until old sessions have to make room.", disk.seconds_left),
+        ("disk_seconds_to_stop", "Until recordings stop for want of room.", disk.seconds_to_stop),
+    ):
+        yield _Metric(name, "gauge", told, [] if value is None else [({}, float(value))])
+
+
 def _car(one: CarState) -> Labels:
     return {"car": one.name}
 
@@ -70,7 +99,7 @@ def _lines(metric: _Metric) -> Iterable[str]:
     yield f"# TYPE {name} {metric.kind}"
     for labels, value in metric.samples:
         told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{told}}} {float(value):.9g}"
+        yield f"{name}{f'{{{told}}}' if told else ''} {float(value):.9g}"
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 import wire
 from host.record import Recordings
 from host.relay import Arrival, Channel
+from host.review.limits import Forecast
 from host.watch import Kind, Watcher, Watchers
 
 FRESH_NS = 2_000_000_000
@@ -63,6 +64,8 @@ class LinkState(msgspec.Struct, kw_only=True):
 class RecordingState(msgspec.Struct, kw_only=True):
     """A car's newest recording (see host/record/recorder.py, Recordings.state)."""
 
+    name: str
+    """The session's: its folder's. Empty where there is none, or where nothing was kept."""
     directory: str
     running: bool
     started_at: str
@@ -70,9 +73,21 @@ class RecordingState(msgspec.Struct, kw_only=True):
     dropped: int
     drops: dict[str, int]
     written_bytes: int
+    bytes_per_s: float
+    """How fast it grows; 0 when it does not."""
     duration_s: float
+    """Of the video, what came before the start included: `pre_roll_s` of it."""
+    pre_roll_s: float
+    bookmarks: int
+    """Made while it was being recorded."""
+    gaps: int
+    """How often the link brought nothing for a while."""
+    thrift: str
+    """What is left out for the sake of the live picture, in one sentence."""
+    trouble: str
+    """What goes badly though the recording goes on, in one sentence."""
     error: str
-    """Why it stopped by itself; empty while all is well."""
+    """Why it stopped by itself, or could not be started; empty while all is well."""
 
 
 class WatcherState(msgspec.Struct, kw_only=True):
@@ -96,6 +111,8 @@ class CarState(msgspec.Struct, kw_only=True):
     late: int
     link: LinkState
     frame: FrameState | None
+    pre_roll_s: float
+    """What a recording that is started now keeps of the time before."""
     recording: RecordingState | None
     watchers: list[WatcherState]
 
@@ -105,6 +122,8 @@ class State(msgspec.Struct, kw_only=True):
     places: int
     """How many watchers there may be."""
     cars: list[CarState]
+    disk: Forecast | None = None
+    """How much room sessions have, and for how long; None where none are kept."""
 
 
 def frame_state(arrival: Arrival) -> FrameState:
@@ -159,8 +178,9 @@ def recording_state(recordings: Recordings, car: str) -> RecordingState | None:
     """The one that runs, else the last one; None when this car was not recorded yet."""
     for known in recordings.state():
         if known["car"] == car:
+            kept = known["folder"] if known["running"] or known["frames"] else ""
             directory = str((recordings.directory / str(known["folder"])).absolute())
-            return msgspec.convert({**known, "directory": directory}, RecordingState)
+            return msgspec.convert({**known, "name": kept, "directory": directory}, RecordingState)
     return None
 
 
@@ -189,6 +209,7 @@ def car_state(channel: Channel, recordings: Recordings, watchers: Watchers) -> C
         late=channel.late,
         link=link_state(channel),
         frame=frame_state(newest) if newest else None,
+        pre_roll_s=recordings.pre_roll_s,
         recording=recording_state(recordings, channel.name),
         watchers=[watcher_state(watcher) for watcher in watchers.of(channel.name)],
     )

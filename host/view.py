@@ -8,12 +8,17 @@
     /metrics                        the same as numbers, for Prometheus (metrics.py)
     /api/cars/CAR/look              PATCH: fields of wire.Look (control.py)
     /api/cars/CAR/recording         POST: {"action": "start"} or {"action": "stop"}
+    /api/cars/CAR/bookmarks         POST: {"label": "…"}, this moment of the recording
+    /review…  /sessions/…  /api/sessions…  /api/review/…    what was recorded (host/review/)
 
 Every error is one plain-text sentence.
 """
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import hdrs, web
@@ -21,7 +26,7 @@ from aiohttp.typedefs import Handler
 
 import wire
 from host.assets import answer, read_assets
-from host.control import Looks, record
+from host.control import Looks, bookmark, record
 from host.guard import HEADERS, Guard
 from host.live import live
 from host.metrics import METRICS_TYPE, exposition
@@ -31,6 +36,9 @@ from host.state import CarState, State, car_state, readiness
 from host.stream import snapshot, stream
 from host.watch import MAX_WATCHERS, Watchers
 
+if TYPE_CHECKING:
+    from host.review.shelf import Forecast, Shelf
+
 MAX_BODY_BYTES = 4096
 
 
@@ -38,25 +46,49 @@ def make_app(
     channels: Mapping[str, Channel],
     recordings: Recordings,
     guard: Guard,
+    shelf: "Shelf | None" = None,
     *,
+    pilots: Sequence[Path] = (),
     max_watchers: int = MAX_WATCHERS,
 ) -> web.Application:
-    """The application, ready to be run in the channels' event loop."""
+    """The application, ready to be run in the channels' event loop.
+
+    shelf: where sessions are; without one there is no review.
+    pilots: files that review may explain recorded frames with.
+    """
     app = web.Application(middlewares=[_word_errors, guard.middleware], client_max_size=MAX_BODY_BYTES)
-    wall = Wall(channels, recordings, Watchers(max_watchers))
+    wall = Wall(channels, recordings, Watchers(max_watchers), shelf)
     app.add_routes(wall.routes())
+    if shelf is not None:
+        _add_review(app, shelf, pilots)
     app.on_response_prepare.append(_set_headers)
     app.on_shutdown.append(wall.stop)
     return app
 
 
+def _add_review(app: web.Application, shelf: "Shelf", pilots: Sequence[Path]) -> None:
+    """Its modules are imported here: a host without sessions does without them."""
+    from host.review.export import Exports
+    from host.review.player import Player
+    from host.review.redraw import Redraw
+    from host.review.sessions import Sessions
+
+    redraw, exports = Redraw(pilots), Exports(shelf)
+    app.add_routes([*Sessions(shelf).routes(), *Player(shelf, redraw).routes(), *exports.routes()])
+    app.on_shutdown.append(exports.stop)
+    app.on_cleanup.append(redraw.close)
+
+
 class Wall:
     """The handlers and what they share."""
 
-    def __init__(self, channels: Mapping[str, Channel], recordings: Recordings, watchers: Watchers) -> None:
+    def __init__(
+        self, channels: Mapping[str, Channel], recordings: Recordings, watchers: Watchers, shelf: "Shelf | None"
+    ) -> None:
         self._channels = channels
         self._recordings = recordings
         self._watchers = watchers
+        self._shelf = shelf
         self._looks = Looks()
         self._assets = read_assets()
 
@@ -72,6 +104,7 @@ class Wall:
             web.get("/snapshot/{car}.jpg", self.snapshot, allow_head=False),
             web.patch("/api/cars/{car}/look", self.look),
             web.post("/api/cars/{car}/recording", self.recording),
+            web.post("/api/cars/{car}/bookmarks", self.bookmark),
         ]
 
     async def stop(self, _: web.Application) -> None:
@@ -89,7 +122,8 @@ class Wall:
 
     async def state(self, _: web.Request) -> web.StreamResponse:
         cars = [self._car_state(channel) for channel in self._channels.values()]
-        return _json(State(now_ns=time.monotonic_ns(), places=self._watchers.limit, cars=cars))
+        disk = await self._disk(cars)
+        return _json(State(now_ns=time.monotonic_ns(), places=self._watchers.limit, cars=cars, disk=disk))
 
     async def healthz(self, _: web.Request) -> web.StreamResponse:
         ready, answer = readiness(self._channels)
@@ -97,7 +131,8 @@ class Wall:
 
     async def metrics(self, _: web.Request) -> web.StreamResponse:
         cars = [self._car_state(channel) for channel in self._channels.values()]
-        return web.Response(body=exposition(cars).encode(), headers={hdrs.CONTENT_TYPE: METRICS_TYPE})
+        told = exposition(cars, await self._disk(cars))
+        return web.Response(body=told.encode(), headers={hdrs.CONTENT_TYPE: METRICS_TYPE})
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         channel = self._channel(request)
@@ -114,6 +149,16 @@ class Wall:
 
     async def recording(self, request: web.Request) -> web.StreamResponse:
         return _json(await record(self._recordings, self._channel(request), await request.read()))
+
+    async def bookmark(self, request: web.Request) -> web.StreamResponse:
+        return _json(await bookmark(self._recordings, self._channel(request), await request.read()))
+
+    async def _disk(self, cars: Sequence[CarState]) -> "Forecast | None":
+        """What the disk holds and for how long, at the rate of what is being recorded."""
+        if self._shelf is None:
+            return None
+        running = [car.recording.bytes_per_s for car in cars if car.recording and car.recording.running]
+        return await asyncio.to_thread(self._shelf.forecast, sum(running))
 
     def _channel(self, request: web.Request) -> Channel:
         name = request.match_info["car"]

@@ -11,11 +11,16 @@ import pytest
 
 import wire
 from edge.__main__ import EdgeConfig
+from host.__main__ import COMMANDS as HOST_COMMANDS
 from host.__main__ import HostConfig
-from models.__main__ import COMMANDS
+from models.__main__ import COMMANDS as MODEL_COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
+MAKEMOVIE = {f"--{name}" for name in ("tub", "out", "config", "model", "type", "salient", "start", "end", "scale")}
+MAKEMOVIE |= {"--draw-user-input"}
+"""The options of Donkeycar 5.3's `donkey makemovie`."""
+DASK = {"--nworkers", "--nthreads"}
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -24,13 +29,19 @@ def flags(config: type[msgspec.Struct]) -> set[str]:
 
 
 @lru_cache(maxsize=1)
-def model_flags() -> set[str]:
-    """The options of `python -m models`, as each command's help tells them."""
-    told = [
-        subprocess.run([sys.executable, "-m", "models", command, "--help"], cwd=ROOT, capture_output=True, check=True)
-        for command in COMMANDS
-    ]
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", " ".join(done.stdout.decode() for done in told)))
+def command_flags() -> set[str]:
+    """The options of all commands, as their help tells them."""
+    told = [help_of("models", command) for command in MODEL_COMMANDS]
+    told += [help_of("host", command) for command in HOST_COMMANDS]
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", " ".join(told)))
+
+
+def help_of(*command: str) -> str:
+    """What `--help` says, that of the command's own commands included."""
+    call = [sys.executable, "-m", *command, "--help"]
+    told = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)
+    inner = re.search(r"^usage: .*?\{([a-z,]+)\} \.\.\.", told.stdout, re.DOTALL)
+    return told.stdout + "".join(help_of(*command, name) for name in (inner[1].split(",") if inner else []))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -50,7 +61,7 @@ def test_make_targets_that_are_named_exist(page: Path) -> None:
 def test_options_that_are_named_exist(page: Path) -> None:
     """Every `--option` in the text is one of the programs', or of the tools named beside it."""
     known = flags(EdgeConfig) | flags(HostConfig) | {"--help", "--config", "--print-config", "--system-site-packages"}
-    known |= {"--salient", "--port"} | model_flags() | {flag.replace("--", "--no-", 1) for flag in known}
+    known |= {"--port"} | MAKEMOVIE | DASK | command_flags() | {flag.replace("--", "--no-", 1) for flag in known}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text())) <= known
 
 
@@ -61,6 +72,14 @@ def test_help_tells_every_option(program: str, config: type[msgspec.Struct]) -> 
     )
     for flag in flags(config) - {"--look"}:
         assert re.search(rf"{flag}\b", done.stdout), flag
+
+
+def test_the_page_on_films_tells_every_option_and_what_makemovie_s_are_called() -> None:
+    page = (ROOT / "docs" / "render.md").read_text()
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", help_of("host", "render"))) - {"--help"}:
+        assert re.search(rf"{flag}\b", page), flag
+    for flag in MAKEMOVIE:
+        assert re.search(rf"^\| `{flag}", page, re.MULTILINE), flag
 
 
 def test_make_alone_lists_the_targets() -> None:

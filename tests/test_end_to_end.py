@@ -1,9 +1,13 @@
 """A car and a pit wall as two real processes: what works, and what must not break them."""
 
 import contextlib
+import hashlib
 import json
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -21,7 +25,10 @@ from numpy.typing import NDArray
 
 import wire
 from edge.methods import CATALOG
-from tests.processes import SHARED, Process, eventually, free_port, get, listens, process, ready, state
+from host.record.notes import read_notes
+from host.record.session import read_manifest
+from host.review.footage import Footage
+from tests.processes import ROOT, SHARED, Process, eventually, free_port, get, listens, process, ready, state
 
 
 class Wall:
@@ -278,6 +285,9 @@ def test_a_car_that_cannot_start_says_why_in_one_sentence(wall: Wall, options: l
         (["--token", "short"], "token"),
         (["--keys", "missing.keys"], "missing.keys"),
         (["--sessions", "/proc/nowhere"], "/proc/nowhere"),
+        (["--pilot", "missing.tflite"], "option 'pilot': there is no file missing.tflite"),
+        (["--pre-roll", "soon"], "option 'pre-roll': expected float"),
+        (["--max-gb", "-1"], "option 'max-gb': expected float >= 0.0"),
     ],
 )
 def test_a_wall_that_cannot_start_says_why_in_one_sentence(wall: Wall, options: list[str], sentence: str) -> None:
@@ -411,6 +421,119 @@ def test_recording_from_the_command_line_leaves_a_video(wall: Wall, tmp_path: Pa
     assert times == sorted(set(times))
     [manifest] = (tmp_path / "sessions").glob("*/session.json")
     assert json.loads(manifest.read_text())["status"] == "complete"
+
+
+def command(wall: Wall, *words: str) -> str:
+    """What `python -m host …` says of a wall that runs; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "host", *words], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def recording(wall: Wall) -> dict[str, Any]:
+    """What is known of the newest recording; of none, that it has no frames."""
+    return wall.seen()["recording"] or {"frames": 0, "running": False}
+
+
+def only_session(wall: Wall) -> Path:
+    [manifest] = (wall.path / "sessions").glob("*/session.json")
+    return manifest.parent
+
+
+def films_frames(folder: Path) -> int:
+    with av.open(str(folder / "overlay.mp4")) as film:
+        return sum(1 for _ in film.decode(video=0))
+
+
+def test_a_car_that_appears_is_recorded_marked_and_stopped_from_another_process(wall: Wall) -> None:
+    with wall.host("--record"), wall.edge():
+        eventually(lambda: recording(wall)["frames"] >= 20)
+        said = command(wall, "record", "bookmark", "--label", "the hairpin", "--at", wall.http)
+        assert said.startswith("car: bookmark “the hairpin” at ")
+        frames = recording(wall)["frames"]
+        eventually(lambda: recording(wall)["frames"] > frames + 5)
+        assert command(wall, "record", "stop", "--at", wall.http).startswith("car: saved ")
+        seq = wall.seen()["frame"]["seq"]
+        eventually(lambda: wall.seen()["frame"]["seq"] > seq + 5)
+        assert not recording(wall)["running"], "what somebody stopped is not begun again"
+        folder = only_session(wall)
+    manifest = read_manifest(folder)
+    assert manifest.status == "complete" and manifest.frames == films_frames(folder)
+    assert manifest.pilot_sha256 == hashlib.sha256((ROOT / "models" / "pilot.tflite").read_bytes()).hexdigest()
+    [mark] = read_notes(folder).bookmarks
+    with Footage(folder / "frames.mcap") as footage:
+        assert len(footage) == manifest.frames
+        [event] = [one for one in footage.events() if one.kind == "bookmark"]
+        assert event.text == "the hairpin"
+        assert event.tick / 90_000 == pytest.approx(mark.time_s, abs=1e-4)
+    assert folder.name in command(wall, "sessions", "--sessions", str(folder.parent), "list")
+
+
+def test_a_bookmark_keeps_what_came_before_it(running: tuple[Wall, Process, Process]) -> None:
+    wall, _, host = running
+    with watching(wall):
+        eventually(lambda: wall.seen()["link"]["frames"] > 60)
+        assert "a recording has begun for it" in command(wall, "record", "bookmark", "--at", wall.http)
+    assert host.stop() == 0
+    manifest = read_manifest(only_session(wall))
+    [mark] = read_notes(only_session(wall)).bookmarks
+    assert manifest.status == "complete"
+    assert 0 < mark.time_s <= manifest.duration_s and manifest.pre_roll_s > 0
+
+
+def test_what_a_killed_host_left_is_repaired_at_the_next_start_and_said(wall: Wall) -> None:
+    with wall.edge():
+        with wall.host("--record") as host:
+            eventually(lambda: recording(wall)["frames"] >= 60)
+            command(wall, "record", "bookmark", "--at", wall.http)
+            seen = recording(wall)["frames"]
+            host.stop(signal.SIGKILL)
+        folder = only_session(wall)
+        assert read_manifest(folder).status == "recording"
+        with wall.host() as host:
+            eventually(lambda: "was left unfinished and is recovered now" in host.said())
+            wall.wait_for_frames()
+            [told] = json.loads(get(f"{wall.http}/api/sessions"))["sessions"]
+            assert (told["name"], told["status"], len(told["bookmarks"])) == (folder.name, "recovered", 1)
+            assert host.said().count(folder.name) == 1
+        with wall.host() as host:
+            wall.wait_for_frames()
+            assert "left unfinished" not in host.said(), "once is enough"
+    manifest = read_manifest(folder)
+    assert manifest.frames == films_frames(folder) > 0
+    assert manifest.frames >= seen - 30, "at 30 frames/s no more than a second is missing"
+    with Footage(folder / "frames.mcap") as footage:
+        assert len(footage) >= seen - 30
+
+
+def test_a_session_that_the_limits_leave_no_room_for_goes_and_is_named(wall: Wall) -> None:
+    with wall.edge():
+        with wall.host("--record"):
+            eventually(lambda: recording(wall)["frames"] >= 10)
+        folder = only_session(wall)
+        marked = folder.with_name(folder.name + "-2")
+        shutil.copytree(folder, marked)
+        command(wall, "sessions", "--sessions", str(folder.parent), "mark", marked.name)
+        with wall.host("--max-gb", "0.000001") as host:
+            eventually(lambda: f"the session {folder.name} was removed" in host.said())
+            assert not folder.exists() and marked.exists()
+            wall.wait_for_frames()
+
+
+def test_a_disk_without_room_stops_recording_and_nothing_else(wall: Wall) -> None:
+    with wall.edge(), wall.host("--record", "--keep-free-gb", "900000") as host:
+        wall.wait_for_frames()
+        eventually(lambda: "recordings keep" in host.said())
+        assert "recordings keep" in wall.seen()["recording"]["error"]
+        assert b'pilotlens_recording_failed{car="car"} 1' in get(f"{wall.http}/metrics")
+        with watching(wall):
+            frames = wall.seen()["link"]["frames"]
+            eventually(lambda: wall.seen()["link"]["frames"] > frames + 20)
+        assert host.stop() == 0
+        assert "Traceback" not in host.said()
+    assert not list((wall.path / "sessions").iterdir())
 
 
 def test_the_demo_starts_both_and_stops_on_ctrl_c(tmp_path: Path) -> None:

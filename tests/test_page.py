@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,10 @@ from playwright.sync_api import Browser, Page, expect
 import wire
 from edge.methods import CATALOG
 from host.guard import Guard
+from host.record.notes import read_notes
+from host.record.session import read_manifest
 from tests.browser import chromium
+from tests.processes import eventually, free_port, listens, process
 from tests.wall import BITS, HEIGHT, LEVELS, Wall, pit_wall, until
 
 TOKEN = "correct-horse-battery-staple"
@@ -87,6 +91,11 @@ def visiting(browser: Browser, wall: Wall, path: str = "/") -> Iterator[Visit]:
         yield visit
     finally:
         context.close()
+
+
+def until_recorded(wall: Wall, frames: int, car: str = "demo") -> None:
+    """Wait until more than so many frames are in the car's recording."""
+    until(lambda: car in wall.recordings.active and wall.recordings.active[car].frames > frames)
 
 
 def test_every_frame_that_comes_is_painted(browser: Browser, quiet: list[Visit]) -> None:
@@ -310,15 +319,177 @@ def test_recording_from_the_page(browser: Browser, quiet: list[Visit]) -> None:
         quiet.append(visit)
         page = visit.page
         visit.until_painted(wall.cars["demo"].seq + 5)
+        expect(page.locator("[data-hint]")).to_have_text("Either starts a recording that begins 5 s ago.")
         page.get_by_role("button", name="Record").click()
-        expect(page.locator("[data-rec]")).to_have_text(re.compile(r"REC 0:0\d"))
-        until(lambda: wall.recordings.active["demo"].frames > 5)
-        expect(page.locator("[data-saved]")).to_contain_text(str(wall.recordings.active["demo"].directory))
+        expect(page.locator("[data-rec]")).to_have_text(re.compile(r"^REC 0:0\d$"))
+        until_recorded(wall, 5)
+        folder = wall.recordings.active["demo"].directory
+        expect(page.locator("[data-saved]")).to_have_text(re.compile(r"^\d+ frames · [\d.]+ .B$"))
+        expect(page.locator("[data-hint]")).to_be_hidden()
+        page.get_by_text("Details").click()
+        expect(page.locator("[data-facts]")).to_contain_text(str(folder))
         page.locator("h2").first.click()
         page.keyboard.press("r")
         expect(page.locator("[data-saved]")).to_contain_text("Saved")
         expect(page.locator("[data-rec]")).to_be_hidden()
         assert not wall.recordings.active
+        assert page.get_by_role("link", name="Review", exact=True).get_attribute("href") == f"/review/{folder.name}"
+
+
+def test_the_session_just_recorded_is_a_click_away(browser: Browser) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        visit.page.get_by_role("button", name="Record").click()
+        until_recorded(wall, 20)
+        name = wall.recordings.active["demo"].directory.name
+        visit.page.get_by_role("button", name="Stop").click()
+        with visit.page.expect_navigation() as arrived:
+            visit.page.get_by_role("link", name="Review", exact=True).click()
+        assert (arrived.value.status, arrived.value.url) == (200, f"{wall.url}/review/{name}")
+
+
+def test_bookmarks_by_key_and_button_are_confirmed_on_the_picture(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        page = visit.page
+        page.keyboard.press("r")
+        until_recorded(wall, 5)
+        page.keyboard.press("b")
+        expect(page.locator("[data-flash]")).to_have_text(re.compile(r"^Bookmark at 0:0\d$"))
+        expect(page.locator("[data-rec]")).to_have_text(re.compile(r"REC 0:0\d ⚑ 1"))
+        page.get_by_role("button", name="Bookmark").click()
+        expect(page.locator("[data-rec]")).to_have_text(re.compile(r"REC 0:0\d ⚑ 2"))
+        folder = wall.recordings.active["demo"].directory
+        page.keyboard.press("r")
+        expect(page.locator("[data-saved]")).to_contain_text("2 bookmarks")
+        expect(page.locator("[data-flash]")).to_be_hidden()
+        first, second = (one.time_s for one in read_notes(folder).bookmarks)
+        assert 0 <= first < second < read_manifest(folder).duration_s
+
+
+def test_a_bookmark_where_nothing_is_recorded_starts_a_recording(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        visit.until_painted(wall.cars["demo"].seq + 5)
+        visit.page.keyboard.down("b")
+        visit.page.keyboard.down("b")
+        expect(visit.page.locator("[data-flash]")).to_have_text(re.compile(r"^Bookmark at 0:0\d, recording now$"))
+        expect(visit.page.get_by_role("button", name="Stop")).to_have_attribute("aria-pressed", "true")
+        folder = wall.recordings.active["demo"].directory
+        frames = wall.recordings.active["demo"].frames
+        visit.page.keyboard.down("b")
+        until_recorded(wall, frames + 10)
+        assert len(read_notes(folder).bookmarks) == 1, "a key held down counts once"
+
+
+def test_a_bookmark_of_nothing_is_said_aloud(browser: Browser) -> None:
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        visit.page.keyboard.press("b")
+        expect(visit.page.locator("[data-problem]")).to_contain_text("nothing to bookmark")
+
+
+def test_the_keys_record_the_chosen_car(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("left", "right") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        with wall.cars["left"].driving(), wall.cars["right"].driving():
+            visit.page.keyboard.press("ArrowRight")
+            visit.page.keyboard.press("b")
+            until(lambda: "right" in wall.recordings.active)
+            expect(visit.page.locator("article").nth(1).locator("[data-rec]")).to_contain_text("⚑ 1")
+            assert list(wall.recordings.active) == ["right"]
+
+
+def test_a_recording_that_stops_by_itself_is_said_above_all_and_the_picture_goes_on(
+    browser: Browser, quiet: list[Visit]
+) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        page, alarm = visit.page, visit.page.locator("#alarms p")
+        page.keyboard.press("r")
+        until_recorded(wall, 5)
+        shutil.rmtree(wall.recordings.active["demo"].directory)
+        expect(alarm).to_contain_text("demo is not being recorded: ")
+        expect(alarm).to_contain_text("deleted")
+        expect(alarm).to_have_class("grave")
+        expect(page.locator("article")).to_have_attribute("data-state", "live")
+        visit.until_painted(wall.cars["demo"].seq + 5)
+        alarm.get_by_role("button", name="Put away").click()
+        expect(page.locator("#alarms")).to_be_hidden()
+        visit.until_painted(wall.cars["demo"].seq + 30)
+        assert page.locator("#alarms").is_hidden(), "what was read stays away"
+        page.keyboard.press("r")
+        until(lambda: wall.recordings.active)
+        expect(page.locator("[data-rec]")).to_contain_text("REC")
+
+
+def test_the_room_left_is_told_once_the_rate_is_known(browser: Browser, quiet: list[Visit]) -> None:
+    with pit_wall("demo") as wall, wall.cars["demo"].driving(), visiting(browser, wall) as visit:
+        quiet.append(visit)
+        expect(visit.page.locator("#room")).to_have_text(re.compile(r"^[\d.]+ .B to record on$"))
+        visit.page.keyboard.press("r")
+        expect(visit.page.locator("#room")).to_have_text(
+            re.compile(r"^room for \d+ (min|h|days) more$"), timeout=15_000
+        )
+
+
+def test_room_is_told_as_people_plan_and_trouble_said_in_time(browser: Browser, quiet: list[Visit]) -> None:
+    disk = {
+        "free_bytes": 9e9,
+        "total_bytes": 5e11,
+        "used_bytes": 4e9,
+        "trash_bytes": 0,
+        "kept_bytes": 1e9,
+        "room_bytes": 3e9,
+        "bytes_per_s": 1e6,
+        "seconds_left": 3000.0,
+        "seconds_to_stop": 6000.0,
+        "then": "then …",
+    }
+    show = """disk => import("/static/room.js").then(({ Room }) => {
+        const room = new Room(document.getElementById("room"));
+        room.show(disk);
+        return [document.getElementById("room").textContent, room.alarms.map(({ text, grave }) => [text, grave])];
+    })"""
+    full = "The disk is full: nothing can be recorded until there is room."
+    with pit_wall("demo") as wall, visiting(browser, wall) as visit:
+        quiet.append(visit)
+        for changes, text, alarms in (
+            ({}, "room for 50 min more", []),
+            ({"seconds_left": 7 * 3600.0}, "room for 7 h more", []),
+            ({"seconds_left": 30.5 * 86400}, "room for 30 days more", []),
+            ({"seconds_left": None, "seconds_to_stop": None}, "3.00 GB to record on", []),
+            (
+                {"seconds_left": 30.0, "seconds_to_stop": 300.0},
+                "room for less than a minute more",
+                [["The disk is nearly full: recordings stop in 5 min.", False]],
+            ),
+            ({"seconds_left": 0.0, "room_bytes": 0}, "room for less than a minute more", []),
+            (
+                {"seconds_left": 0.0, "seconds_to_stop": 0.0, "room_bytes": 0, "used_bytes": 1e9},
+                "room for less than a minute more",
+                [[full, True]],
+            ),
+            (
+                {"seconds_left": None, "seconds_to_stop": None, "room_bytes": 0, "used_bytes": 0, "kept_bytes": 0},
+                "0 kB to record on",
+                [[full, True]],
+            ),
+        ):
+            assert visit.page.evaluate(show, {**disk, **changes}) == [text, alarms]
+
+
+def test_a_full_disk_is_an_alarm_with_a_way_out(browser: Browser, tmp_path: Path) -> None:
+    """The real process, told to keep more free than there is."""
+    port = free_port()
+    options = ("--http", f"127.0.0.1:{port}", "--sessions", str(tmp_path / "s"), "--keep-free-gb", "900000")
+    with process(tmp_path / "host.log", "host", *options):
+        eventually(lambda: listens(port))
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#alarms p")).to_contain_text("The disk is full: nothing can be recorded")
+        expect(page.locator("#alarms a")).to_have_attribute("href", "/review")
+        page.keyboard.press("r")
+        expect(page.locator("[data-problem]")).to_contain_text("MB left and recordings keep")
+        page.close()
 
 
 def test_a_recording_that_cannot_start_is_said_aloud(browser: Browser, tmp_path: Path) -> None:
@@ -327,6 +498,7 @@ def test_a_recording_that_cannot_start_is_said_aloud(browser: Browser, tmp_path:
     with pit_wall("demo", sessions=sessions) as wall, visiting(browser, wall) as visit:
         visit.page.get_by_role("button", name="Record").click()
         expect(visit.page.locator("[data-problem]")).to_contain_text(str(sessions))
+        expect(visit.page.locator("#alarms p")).to_contain_text("demo is not being recorded: recordings cannot be")
 
 
 def test_a_picture_that_is_none_is_said_and_the_next_one_painted(browser: Browser, quiet: list[Visit]) -> None:

@@ -77,6 +77,49 @@ def test_what_is_wanted_is_what_everybody_wants_together() -> None:
     asyncio.run(watch(), debug=True)
 
 
+def test_what_is_wanted_along_makes_no_car_send_by_itself() -> None:
+    async def watch() -> None:
+        channel = Channel("car", asyncio.get_running_loop())
+        told = []
+        channel.wake = lambda: told.append(channel.wanted)
+        channel.add_sink(print, frozenset(), along=frozenset({"camera", "mask"}))
+        assert told == []
+        with channel.subscribe(frozenset()) as watcher:
+            assert told == []
+            watcher.change(frozenset({"overlay"}))
+            channel.add_sink(print, frozenset(), along=frozenset({"mask"}))
+        channel.add_sink(print, frozenset({"overlay"}), along=frozenset({"camera"}))
+        channel.remove_sink(print)
+        assert told == [
+            {"overlay", "camera", "mask"},
+            {"overlay", "mask"},
+            set(),
+            {"overlay", "camera"},
+            set(),
+        ]
+
+    asyncio.run(watch(), debug=True)
+
+
+def test_the_live_view_is_woken_before_any_sink_has_its_turn() -> None:
+    async def watch() -> None:
+        channel = Channel("car", asyncio.get_running_loop())
+        watched = threading.Event()
+        channel.add_sink(lambda one: None if watched.wait(5) else told.append(one.frame.seq), frozenset())
+        told: list[int] = []
+        with channel.subscribe(frozenset({"overlay"})) as watcher:
+            receiver = threading.Thread(target=channel.deliver, args=[arrival(7)])
+            receiver.start()
+            one = await watcher.next(4)
+            watched.set()
+            receiver.join(5)
+            assert one is not None
+            assert one.frame.seq == 7
+        assert told == [], "the sink had waited in vain"
+
+    asyncio.run(watch(), debug=True)
+
+
 def test_a_sink_is_called_with_everything_in_the_receiver_s_thread() -> None:
     async def watch() -> None:
         channel = Channel("car", asyncio.get_running_loop())

@@ -8,7 +8,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPConnection
@@ -25,6 +25,7 @@ import wire
 from host.guard import Guard
 from host.record import Recordings
 from host.relay import Arrival, Channel
+from host.review.shelf import Shelf
 from host.view import make_app
 
 WIDTH, HEIGHT = 160, 120
@@ -241,6 +242,7 @@ def pit_wall(
     max_watchers: int = 64,
     middleware: Middleware | None = None,
     sessions: Path | None = None,
+    pilots: Sequence[Path] = (),
     port: int = 0,
 ) -> Iterator[Wall]:
     """A pit wall that watches cars of these names, stopped at the end; fails if it logged an error meanwhile."""
@@ -249,8 +251,8 @@ def pit_wall(
     async def serve(directory: Path) -> None:
         loop = asyncio.get_running_loop()
         channels = {name: Channel(name, loop) for name in names}
-        with Recordings(directory) as recordings:
-            app = make_app(channels, recordings, guard or Guard(), max_watchers=max_watchers)
+        with Recordings(directory) as recordings, Shelf(directory) as shelf:
+            app = make_app(channels, recordings, guard or Guard(), shelf, pilots=pilots, max_watchers=max_watchers)
             if middleware is not None:
                 app.middlewares.insert(0, middleware)
             runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2)

@@ -19,4 +19,6 @@ const of = (car) => `/api/cars/${encodeURIComponent(car)}`;
 export const state = () => request("/state");
 export const answers = () => state().then(() => true, () => false);
 export const changeLook = (car, changes) => send("PATCH", `${of(car)}/look`, changes);
+/** Mark this moment; starts a recording where there is none. Answers { bookmark, started, recording }. */
+export const bookmark = (car, label = "") => send("POST", `${of(car)}/bookmarks`, { label });
 export const record = (car, action) => send("POST", `${of(car)}/recording`, { action });

@@ -126,7 +126,7 @@ export class Car {
     this.#trouble = car.link.trouble;
     this.#lost = "";
     say(part(this.element, "fps"), car.fps.toFixed(1));
-    this.recorder.show(car.recording);
+    this.recorder.show(car);
     this.look.offer(car.link);
     this.facts.show(car);
     sayOrHide(part(this.element, "losses"), losses(car));

@@ -6,7 +6,7 @@ const list = (values, show) => Object.entries(values ?? {}).map(([name, value]) 
 const number = (value) => (typeof value === "number" ? Number(value.toPrecision(3)) : "–");
 
 /** [name, value] pairs; empty values are left out. */
-function factsOf({ link, frame, watchers }) {
+function factsOf({ link, frame, recording, watchers }) {
   return [
     ["Address", link.address],
     ["Source", link.source],
@@ -17,6 +17,7 @@ function factsOf({ link, frame, watchers }) {
     ["Round trip", link.round_trip_ns != null && `${duration(link.round_trip_ns / 1e6)}, clock ± ${duration(link.clock_error_ns / 1e6)}`],
     ["Received", `${link.frames} frames, ${bytes(link.received_bytes)}`],
     ["Restarts", link.restarts],
+    ["Session", recording?.name && recording.directory],
     ["Car", frame && health(frame.health)],
     ["Watching", watchers.map(watcher).join("\n")],
   ].filter(([, value]) => value && value !== "?");

@@ -1,6 +1,7 @@
 // The keyboard: every key acts on the chosen car, the first one until another is chosen.
 
 const STEP = 0.05;
+const ONCE = new Set(["r", "b"]); // a key held down counts once
 
 export const ACTIONS = {
   1: (car) => car.show("overlay"),
@@ -14,6 +15,7 @@ export const ACTIONS = {
   g: (car) => car.look.toggleGauges(),
   p: (car) => car.togglePixels(),
   r: (car) => car.recorder.toggle(),
+  b: (car) => car.recorder.bookmark(),
   f: (car) => car.toggleFull(),
 };
 
@@ -27,7 +29,7 @@ export function listen(cars, help) {
   cars.forEach((car, at) => car.element.addEventListener("pointerdown", () => choose(at)));
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "r") return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && ONCE.has(event.key.toLowerCase())) return;
     if (help.open || event.target.closest("input, select, textarea")) return;
     const key = event.key.toLowerCase();
     if (key === "?") help.showModal();

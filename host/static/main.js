@@ -1,23 +1,28 @@
 // The wall: one Car per car the host knows, and one clock tick for all.
 
 import * as api from "./api.js";
+import { Alarms } from "./alarms.js";
 import { Car } from "./car.js";
 import { make, say } from "./dom.js";
 import { listen } from "./keys.js";
+import { Room } from "./room.js";
 
 const TICK_MS = 200;
 const RETRY_MS = 1000;
+const ROOM_EVERY_MS = 5000;
 
 const wall = document.getElementById("cars");
 const summary = document.getElementById("summary");
 const help = document.getElementById("keys");
+const alarms = new Alarms(document.getElementById("alarms"));
+const room = new Room(document.getElementById("room"));
 const staleAfterMs = Number(document.body.dataset.staleAfterMs);
 
-/** The cars' names; asks until the pit wall answers. */
-async function carNames() {
+/** What the pit wall knows; asks until it answers. */
+async function firstState() {
   for (;;) {
     try {
-      return (await api.state()).cars.map(({ name }) => name);
+      return await api.state();
     } catch (error) {
       say(summary, error.message);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -25,9 +30,16 @@ async function carNames() {
   }
 }
 
+/** How much room there is; what is not answered now will be the next time. */
+async function lookForRoom() {
+  if (!document.hidden) await api.state().then(({ disk }) => room.show(disk), () => {});
+  setTimeout(lookForRoom, ROOM_EVERY_MS);
+}
+
 function tick(cars) {
   for (const car of cars) car.tick(performance.now());
   const live = cars.filter(({ state }) => state === "live").length;
+  alarms.show([...room.alarms, ...cars.flatMap(({ recorder }) => recorder.alarms)]);
   say(summary, `${live} of ${cars.length} live`);
   document.title = live === cars.length ? "PilotLens" : `(${live}/${cars.length} live) PilotLens`;
 }
@@ -35,7 +47,9 @@ function tick(cars) {
 async function start() {
   history.replaceState(null, "", location.pathname);
   document.getElementById("help").addEventListener("click", () => help.showModal());
-  const names = await carNames();
+  const { cars: known, disk } = await firstState();
+  const names = known.map(({ name }) => name);
+  room.show(disk);
   if (!names.length) wall.append(make("p", { className: "notice", textContent: "This pit wall watches no car." }));
   const cars = names.map((name) => new Car(name, document.getElementById("car"), staleAfterMs));
   wall.dataset.layout = cars.length === 1 ? "one" : "many";
@@ -44,6 +58,7 @@ async function start() {
   if (cars.length) listen(cars, help);
   tick(cars);
   setInterval(tick, TICK_MS, cars);
+  setTimeout(lookForRoom, ROOM_EVERY_MS);
   document.addEventListener("visibilitychange", () => tick(cars));
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import namespaces
-from tests.bench import check, compute, link, live
+from tests.bench import check, compute, crash, link, live, record, render, review
 from tests.bench.figure import Figure
 
 LATEST = Path(__file__).parents[2] / ".bench" / "latest.json"
@@ -25,24 +25,15 @@ def main() -> None:
     )
     parser.add_argument(
         "--only",
-        choices=["compute", "methods", "check", "latency", "link", "fairness", "memory"],
+        choices=[*MEASURED],
         help="measure just this",
     )
     options = parser.parse_args()
-    jobs: dict[str, Callable[[], list[Figure]]] = {
-        "compute": compute.figures,
-        "methods": compute.methods,
-        "check": check.figures,
-        "latency": live.latency,
-        "link": _link,
-        "fairness": live.fairness,
-        "memory": lambda: live.memory(options.minutes),
-    }
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores; medians, one thread\n")
     figures: list[Figure] = []
-    for name, job in jobs.items():
+    for name, measure in MEASURED.items():
         if options.only in (None, name):
-            measured = job()
+            measured = measure(options.minutes)
             print("\n".join(figure.row() for figure in measured), flush=True)
             figures += measured
     LATEST.parent.mkdir(exist_ok=True)
@@ -54,6 +45,22 @@ def _link() -> list[Figure]:
         print(f"(the slow link is not measured: {why})")
         return []
     return link.figures()
+
+
+MEASURED: dict[str, Callable[[float], list[Figure]]] = {
+    "compute": lambda minutes: compute.figures(),
+    "methods": lambda minutes: compute.methods(),
+    "check": lambda minutes: check.figures(),
+    "latency": lambda minutes: live.latency(),
+    "link": lambda minutes: _link(),
+    "fairness": lambda minutes: live.fairness(),
+    "record": lambda minutes: record.figures(),
+    "crash": lambda minutes: crash.figures(),
+    "review": lambda minutes: review.figures(),
+    "render": lambda minutes: render.figures(),
+    "memory": live.memory,
+}
+"""What can be measured, given for how many minutes memory is watched."""
 
 
 if __name__ == "__main__":
