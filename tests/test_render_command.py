@@ -18,7 +18,7 @@ from host.render.plan import Film, pilot_files, plan
 from host.render.produce import MOST_TRIES, Production
 from host.render.reels import open_reels
 from host.render.scene import Shot
-from host.render.segment import Segment
+from host.render.segment import Segment, unpacked
 from host.render.store import FOLDER, Store
 from host.render.work import LocalCrew
 from tests.films import ROOT, command, images, jpeg, picture, render, summary, ticks, tub, video
@@ -205,7 +205,7 @@ class Clumsy(LocalCrew):
     def wait(self, seconds: float) -> list[Outcome]:
         outcomes = super().wait(seconds)
         self.tries += sum(outcome.ticket.number == 1 for outcome in outcomes)
-        return [Outcome(it.ticket, None, "it slipped") if it.ticket.number == 1 else it for it in outcomes]
+        return [Outcome(it.ticket, None, why="it slipped") if it.ticket.number == 1 else it for it in outcomes]
 
 
 def test_what_nobody_can_render_is_tried_again_then_reported_then_tried_by_the_next_run(tmp_path: Path) -> None:
@@ -239,8 +239,8 @@ def test_a_worker_that_raises_says_what_and_works_on(tmp_path: Path) -> None:
             outcomes += crew.wait(1)
     assert "Error" in outcomes[0].why
     assert not outcomes[0].final
-    assert outcomes[1].rendered is not None
-    assert len(outcomes[1].rendered.rows) == 5
+    assert outcomes[1].piece is not None
+    assert len(unpacked(outcomes[1].piece).rows) == outcomes[1].frames == 5
 
 
 KILLED = """

@@ -18,7 +18,7 @@ from host.render.plan import Film, pilot_files, plan
 from host.render.produce import Production
 from host.render.reels import open_reels
 from host.render.scene import Shot
-from host.render.segment import Segment
+from host.render.segment import Segment, unpacked
 from host.render.store import Store
 from tests.films import ROOT, images, render, tub
 from tests.recordings import until
@@ -162,8 +162,8 @@ def test_a_worker_that_raises_is_tried_again_and_then_reported(tmp_path: Path) -
     failed, done = sorted(outcomes, key=lambda outcome: outcome.ticket.number)
     assert "Error" in failed.why
     assert not failed.final
-    assert done.rendered is not None
-    assert len(done.rendered.rows) == 5
+    assert done.piece is not None
+    assert len(unpacked(done.piece).rows) == done.frames == 5
 
 
 def test_a_worker_of_another_version_is_told_apart() -> None:

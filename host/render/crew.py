@@ -13,7 +13,7 @@ from host.render.error import RenderError
 
 if TYPE_CHECKING:
     from host.render.scene import PilotFile, Scene
-    from host.render.segment import Rendered, Segment
+    from host.render.segment import Segment
 
 Job = tuple["Scene", tuple["PilotFile", ...]]
 """A scene and its pilots."""
@@ -35,7 +35,10 @@ class Outcome(NamedTuple):
     """What became of a segment."""
 
     ticket: Ticket
-    rendered: "Rendered | None"
+    piece: bytes | None
+    """A Rendered, packed where it was made: that is how it travels and is kept."""
+    frames: int = 0
+    """In the piece."""
     why: str = ""
     """There is none."""
     final: bool = False

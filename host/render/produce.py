@@ -17,7 +17,7 @@ from host.render.crew import Crew, Outcome, Ticket
 from host.render.join import Joined, JoinError
 from host.render.plan import Cut, Film, Span
 from host.render.reels import ReelError
-from host.render.segment import Bad, Rendered
+from host.render.segment import Bad, Rendered, packed, unpacked
 from host.render.store import Store, said
 from host.render.summary import Summary, Tally
 from host.render.table import Table
@@ -110,7 +110,7 @@ class Production:
         given = Given(Ticket(film.job, place, number), span, cut)
         if cut.segment.shots:
             return given
-        self._keep(given, _nothing(film, span, cut.missing))
+        self._keep(given, packed(_nothing(film, span, cut.missing)), 0)
         return None
 
     def _take(self, outcome: Outcome) -> None:
@@ -120,9 +120,8 @@ class Production:
             return
         if outcome.final:
             self._give_up(place, outcome.why)
-        elif outcome.rendered is not None:
-            bad = [*outcome.rendered.bad, *given.cut.missing]
-            self._keep(given, msgspec.structs.replace(outcome.rendered, bad=sorted(bad, key=lambda it: it.index)))
+        elif outcome.piece is not None:
+            self._keep(given, _with_missing(outcome.piece, given.cut.missing), outcome.frames)
         elif given.tries + 1 < MOST_TRIES:
             self._again.append(given._replace(tries=given.tries + 1))
         else:
@@ -136,9 +135,9 @@ class Production:
         self.failed[place] = why
         self._done(sum(self._films[place].spans[number].length for number in self._left[place]), 0)
 
-    def _keep(self, given: Given, piece: Rendered) -> None:
+    def _keep(self, given: Given, piece: bytes, frames: int) -> None:
         self._store.put(self._films[given.ticket.film], given.ticket.number, piece)
-        self._done(given.span.length, len(piece.rows))
+        self._done(given.span.length, frames)
         self._put_off(given.ticket.film, given.ticket.number)
 
     def _put_off(self, place: int, number: int) -> None:
@@ -201,6 +200,14 @@ def _table(film: Film, *, wanted: bool) -> Iterator[Table | None]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _with_missing(piece: bytes, missing: Sequence[Bad]) -> bytes:
+    """A piece that tells of what could not even be read, too."""
+    if not missing:
+        return piece
+    rendered = unpacked(piece)
+    return packed(msgspec.structs.replace(rendered, bad=sorted([*rendered.bad, *missing], key=lambda it: it.index)))
 
 
 def _nothing(film: Film, span: Span, missing: Sequence[Bad]) -> Rendered:

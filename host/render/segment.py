@@ -77,7 +77,7 @@ class Bad(msgspec.Struct, frozen=True):
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of film and its figures; can be encoded as msgpack."""
+    """A piece of film and its figures."""
 
     video: bytes
     """MP4, its first frame at 0, time base 1/90000 s; empty without a frame."""
@@ -91,6 +91,16 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """Of each frame of the video."""
     bad: list[Bad]
     """Of the shots shown; what is bad in `warm` is another segment's business."""
+
+
+def packed(rendered: Rendered) -> bytes:
+    """As it travels and is kept."""
+    return msgspec.msgpack.encode(rendered)
+
+
+def unpacked(piece: bytes) -> Rendered:
+    """Raises msgspec.DecodeError for anything else."""
+    return msgspec.msgpack.decode(piece, type=Rendered)
 
 
 class _Thought(NamedTuple):

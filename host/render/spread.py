@@ -145,7 +145,7 @@ class DaskCrew:
         if isinstance(error, CrewError | ModuleNotFoundError):
             raise CrewError(f"a Dask worker cannot render: {error}")
         if error is not None:
-            return Outcome(ticket, None, f"{type(error).__name__}: {_words(error)}")
+            return Outcome(ticket, None, why=f"{type(error).__name__}: {_words(error)}")
         outcome: Outcome = future.result()
         return outcome
 

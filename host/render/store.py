@@ -2,7 +2,7 @@
 
 OUT/.render/lock                    held while somebody renders into OUT
             NAME-0123456789abcdef/  of one film as it was planned; another pilot, look or source is another folder
-                000007.piece        a Rendered as msgpack, written beside and renamed
+                000007.piece        a packed Rendered, written beside and renamed
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import msgspec
 
 from host.render.error import RenderError
 from host.render.plan import Film
-from host.render.segment import Rendered
+from host.render.segment import Rendered, unpacked
 
 FOLDER = ".render"
 
@@ -69,13 +69,13 @@ class Store:
                 self._folder.rmdir()
         os.close(self._lock)
 
-    def put(self, film: Film, number: int, piece: Rendered) -> None:
-        """Keep a piece. Raises StoreError."""
+    def put(self, film: Film, number: int, piece: bytes) -> None:
+        """Keep a packed piece. Raises StoreError."""
         path = self._path(film, number)
         part = path.with_suffix(".part")
         with said(path):
             path.parent.mkdir(exist_ok=True)
-            part.write_bytes(msgspec.msgpack.encode(piece))
+            part.write_bytes(piece)
             part.replace(path)
 
     def has(self, film: Film, number: int) -> bool:
@@ -84,7 +84,7 @@ class Store:
     def get(self, film: Film, number: int) -> Rendered | None:
         """A piece that was kept whole."""
         try:
-            return msgspec.msgpack.decode(self._path(film, number).read_bytes(), type=Rendered)
+            return unpacked(self._path(film, number).read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from edge.tflite import PilotError
 from host.render.crew import Job, Outcome, Ticket
 from host.render.scene import SceneError
-from host.render.segment import Renderer, Segment
+from host.render.segment import Renderer, Segment, packed
 
 MOST_RENDERERS = 2
 """Kept at a time: films are made in order, so the one before is hardly wanted again."""
@@ -25,8 +25,8 @@ class Studio:
             renderer = self._renderers.pop(ticket.job, None) or Renderer(*self._jobs[ticket.job])
             rendered = renderer.render(segment)
         except (PilotError, SceneError) as why:
-            return Outcome(ticket, None, str(why), final=True)
+            return Outcome(ticket, None, why=str(why), final=True)
         self._renderers[ticket.job] = renderer
         if len(self._renderers) > MOST_RENDERERS:
             self._renderers.popitem(last=False)
-        return Outcome(ticket, rendered)
+        return Outcome(ticket, packed(rendered), len(rendered.rows))

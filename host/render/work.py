@@ -109,7 +109,7 @@ class LocalCrew:
         at, others = list(dead.held)[:1], list(dead.held)[1:]
         for other in others:
             hand.give(*other)
-        return [Outcome(ticket, None, f"its worker died {why}") for ticket, _ in at]
+        return [Outcome(ticket, None, why=f"its worker died {why}") for ticket, _ in at]
 
 
 class _Hand:
@@ -199,5 +199,5 @@ class _Told:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        self._pipe.send(Outcome(self._ticket, None, f"{type(error).__name__}: {error}"))
+        self._pipe.send(Outcome(self._ticket, None, why=f"{type(error).__name__}: {error}"))
         return True
