@@ -17,8 +17,9 @@ from host.guard import Guard
 from host.record.session import VIDEO
 from host.record.tape import TAPE
 from host.review.film import Film, FilmError
+from host.review.gaps import gaps_between
 from host.review.ranges import Unsatisfiable, wanted
-from host.review.timeline import COLUMNS, gaps_between
+from host.review.timeline import COLUMNS
 from tests import shelved
 from tests.shelved import STEP
 from tests.wall import Answer, Wall, draw, pit_wall, read_number, until

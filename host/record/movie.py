@@ -32,7 +32,7 @@ TIME_BASE = Fraction(1, TICKS_HZ)
 
 
 @contextlib.contextmanager
-def _as_os_error() -> Iterator[None]:
+def as_os_error() -> Iterator[None]:
     """Spare who records knowing PyAV's errors, half of which are OSErrors anyway."""
     try:
         yield
@@ -79,7 +79,7 @@ class Movie:
     def __enter__(self) -> Self:
         return self
 
-    @_as_os_error()
+    @as_os_error()
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -102,7 +102,7 @@ class Movie:
             return None
         return pictures[0]
 
-    @_as_os_error()
+    @as_os_error()
     def write(self, picture: VideoFrame, tick: int, interval: int) -> None:
         """Add a picture, later than all before; `interval` is how long it stands should it be the last."""
         frame = self._fitted(picture)

@@ -96,7 +96,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(folder / MANIFEST)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def make_folder(directory: Path, car: str, floor_bytes: int, make_room: Callable[[], object] = lambda: None) -> Path:
@@ -109,7 +109,7 @@ def make_folder(directory: Path, car: str, floor_bytes: int, make_room: Callable
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
             break
-    _sync_folder(directory)
+    sync_folder(directory)
     return folder
 
 
@@ -181,7 +181,8 @@ def _locked_file(video: Path) -> int:
     return descriptor
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put on the disk which names the folder holds. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

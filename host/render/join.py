@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from host.record.movie import as_os_error
 from host.render.error import RenderError
 from host.render.scene import TICKS_HZ
 from host.render.segment import Rendered
@@ -23,15 +23,6 @@ TIME_BASE = Fraction(1, TICKS_HZ)
 
 class JoinError(RenderError):
     """Pieces do not make a film; the message is one sentence for a person."""
-
-
-@contextlib.contextmanager
-def _as_os_error() -> Iterator[None]:
-    """PyAV's errors, half of which are OSErrors anyway."""
-    try:
-        yield
-    except av.FFmpegError as why:
-        raise OSError(why.errno, why.strerror) from why
 
 
 class Joined:
@@ -62,7 +53,7 @@ class Joined:
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
 
-    @_as_os_error()
+    @as_os_error()
     def add(self, piece: Rendered) -> None:
         """The next piece. Raises JoinError, OSError."""
         if not piece.rows:
@@ -81,7 +72,7 @@ class Joined:
                     self._copy(self._container, packet, piece.start_tick - self.first_tick)
         self.end_tick = piece.end_tick
 
-    @_as_os_error()
+    @as_os_error()
     def finish(self) -> None:
         """Close the file, see it to the disk and put it in its place. Raises OSError."""
         container, self._container = self._container, None

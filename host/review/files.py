@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from host.record.session import VIDEO
+from host.record.session import VIDEO, sync_folder
 
 
 def being_written(folder: Path) -> bool:
@@ -20,15 +20,6 @@ def being_written(folder: Path) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Put on the disk which names the folder holds. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def size_bytes(folder: Path) -> int:

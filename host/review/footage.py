@@ -9,31 +9,27 @@ What the ledger lacks is found in the tape; a closed tape gets its ledger back.
 
 import contextlib
 import errno
-import os
 import shutil
-import statistics
 import threading
 from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from host.record import topics
-from host.record.entry import COLUMNS, TICKS_HZ, Entry, Event, decode
+from host.record.entry import COLUMNS, Entry, Event, decode
 from host.record.ledger import Place, ledger_path
+from host.record.session import sync_folder
 from host.record.tape import Tape
+from host.review.gaps import gaps_between
 from host.review.reader import Reader
 from host.review.scan import FootageError
 
 __all__ = ["COLUMNS", "Entry", "Event", "Footage", "FootageError", "mend"]
 
-GAP_TICKS = TICKS_HZ
-GAP_INTERVALS = 4
-"""Nothing came for a gap: a second at least, and so many times what usually lies between two frames."""
 _KINDS = {"camera": 5, "mask": 6}
 """Cells of a row that say where a picture lies."""
 
@@ -140,10 +136,7 @@ class Footage:
 
     def gaps(self) -> list[tuple[int, int]]:
         """Where nothing came, in ticks: of the last frame before and of the first one after it."""
-        ticks = self._rows.ticks
-        steps = [after - before for before, after in pairwise(ticks)]
-        least = max(GAP_TICKS, GAP_INTERVALS * statistics.median_low(steps)) if steps else 0
-        return [(ticks[i], ticks[i + 1]) for i, step in enumerate(steps) if step >= least]
+        return gaps_between(self._rows.ticks)
 
     def events(self) -> list[Event]:
         """What happened, in the order it was noted."""
@@ -179,7 +172,7 @@ def mend(path: Path, floor_bytes: int = 0, check: Callable[[], object] = lambda:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
                 ledger_path(part).unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return count
 
 
@@ -210,11 +203,3 @@ def _copy(footage: Footage, path: Path, check: Callable[[], object]) -> int:
 def _note(tape: Tape, event: Event) -> None:
     with contextlib.suppress(ValueError):
         tape.event(event.unix_ns, event.tick, event.kind, event.text)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from host.review.files import sync_folder
+from host.record.session import sync_folder
 
 MAX_LOST_BYTES = 16_000_000
 """What a crash may have torn. A video with more that cannot be read has another trouble, and stays as it is."""

@@ -6,47 +6,22 @@ Little-endian. The columns are those of the tape (see host/record/entry.py), NaN
 30 frames/s takes 8 MB; of a session being recorded the rows from a given one on suffice.
 """
 
-import statistics
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from host.record.session import TICKS_HZ
+from host.record import entry
+from host.review.gaps import gaps_between
 
 if TYPE_CHECKING:
     from host.review.film import Film
     from host.review.footage import Footage
 
 MAGIC = b"PLTL"
-COLUMNS = (
-    "seq",
-    "steering",
-    "throttle",
-    "recorded_steering",
-    "recorded_throttle",
-    "disagreement",
-    "age_ms",
-    "network_ms",
-    "pilot_ms",
-    "on_car_ms",
-    "lost",
-    "drops",
-    "magnitude",
-    "left",
-    "centre",
-    "right",
-    "top",
-    "middle",
-    "bottom",
-    "temperature_c",
-)
-GAP_TICKS = TICKS_HZ
-GAP_INTERVALS = 4
-"""Where there is no tape, a gap is an interval this long and so many times the usual one."""
+COLUMNS = tuple(name for name in entry.COLUMNS if name not in {"time_s", "unix_s", "scale"})
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -72,7 +47,7 @@ class Head(msgspec.Struct, kw_only=True):
     """Number of the first row sent."""
     frames: int
     """Of the whole session so far; 0 while there is none."""
-    ticks_hz: int = TICKS_HZ
+    ticks_hz: int = entry.TICKS_HZ
     columns: Sequence[str]
     """Names of the columns that follow the ticks; none where there is no tape."""
     recording: bool
@@ -102,19 +77,10 @@ def tell(footage: "Footage | None", film: "Film | None", first: int, *, recordin
     return b"".join([*_start(head), *map(_little, rows)])
 
 
-def gaps_between(ticks: Sequence[int]) -> list[tuple[int, int]]:
-    """Where much longer than usual passes between two frames: ticks of both."""
-    steps = [later - earlier for earlier, later in pairwise(ticks)]
-    if not steps:
-        return []
-    least = max(GAP_TICKS, GAP_INTERVALS * statistics.median_low(steps))
-    return [(ticks[at], ticks[at + 1]) for at, step in enumerate(steps) if step >= least]
-
-
 def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], Head]":
     frames = len(footage)
     first = min(first, frames)
-    entry = footage.entry(0)
+    first_entry = footage.entry(0)
     head = Head(
         first=first,
         frames=frames,
@@ -124,9 +90,9 @@ def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], H
         trouble="",
         gaps=footage.gaps(),
         events=[Told(event.tick, event.kind, event.text) for event in footage.events()],
-        start_unix_s=entry.unix_ns / 1e9,
+        start_unix_s=first_entry.unix_ns / 1e9,
         pictures=footage.kinds(),
-        look=msgspec.to_builtins(entry.frame.look),
+        look=msgspec.to_builtins(first_entry.frame.look),
     )
     ticks = array("d", footage.ticks[first:frames])
     columns = (array("f", footage.column(name)[first:frames]) for name in COLUMNS)

@@ -16,7 +16,7 @@ export const TRACKS = [
     title: "Looks at", kind: "bands", height: 40,
     series: [
       { column: "left", label: "left", color: "#5b9dff" },
-      { column: "centre", label: "ahead", color: "#53606d" },
+      { column: "centre", label: "front", color: "#53606d" },
       { column: "right", label: "right", color: "#ff9d3b" },
     ],
   },
