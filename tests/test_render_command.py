@@ -1,6 +1,7 @@
 """`python -m host render` as its user has it: films decoded and compared, stopped, resumed, and fed rubbish."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -328,3 +329,34 @@ def test_one_broken_tub_among_others_spoils_nothing_but_itself(
     assert "holds no frame that can be shown" in told
     assert [path.name for path in (tmp_path / "out").glob("*.mp4")] == ["good.mp4"]
     assert render(fleet / "rubbish", "-o", tmp_path / "out") == 2
+
+
+def test_pauses_are_left_out_of_the_film_and_not_of_the_table_unless_they_are_wanted(tmp_path: Path) -> None:
+    folder = tub(tmp_path / "tub", 6)
+    catalog = folder / "catalog_0.catalog"
+    records = [json.loads(line) for line in catalog.read_text().splitlines()]
+    for number in (4, 5):
+        records[number]["_timestamp_ms"] += 60_000
+    catalog.write_text("\n".join(map(json.dumps, records)))
+    taken = [4500 * number + (5_400_000 if number > 3 else 0) for number in range(6)]
+    assert render(folder, "-o", tmp_path / "short.mp4") == 0
+    assert render(folder, "-o", tmp_path / "long.mp4", "--keep-pauses") == 0
+    assert ticks(tmp_path / "short.mp4") == [4500 * number for number in range(6)]
+    assert ticks(tmp_path / "long.mp4") == taken
+    for name in ("short", "long"):
+        with (tmp_path / f"{name}.csv").open(newline="") as table:
+            assert [round(float(row["source_time_s"]) * 90_000) for row in csv.DictReader(table)] == taken
+    assert "--keep-pauses" in summary(tmp_path / "short.mp4").note
+    assert summary(tmp_path / "long.mp4").note == ""
+
+
+def test_a_pause_that_no_film_can_hold_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tub(tmp_path / "tub", 2, step_ms=50)
+    catalog = folder / "catalog_0.catalog"
+    records = [json.loads(line) for line in catalog.read_text().splitlines()]
+    records += [{**records[1], "_index": 2, "_timestamp_ms": records[1]["_timestamp_ms"] + 50}]
+    records += [{**records[1], "_index": 3, "_timestamp_ms": records[1]["_timestamp_ms"] + 86_400_000}]
+    catalog.write_text("\n".join(map(json.dumps, records)))
+    assert render(folder, "-o", tmp_path / "a.mp4", "--keep-pauses") == 2
+    assert "a pause of 24 h, more than a film can hold" in capsys.readouterr().err
+    assert render(folder, "-o", tmp_path / "a.mp4") == 0

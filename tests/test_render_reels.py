@@ -79,6 +79,7 @@ def test_a_pause_is_cut_to_a_usual_step_and_it_is_said() -> None:
     times = believed([0, 50, 100, 100 + PAUSE_MS, 200_000, 200_050], 20)
     assert times.ticks.tolist() == [0, 4500, 9000, 189_000, 193_500, 198_000]
     assert "1, together 198 s" in times.note
+    assert times.taken.tolist() == [0, 4500, 9000, 189_000, 18_000_000, 18_004_500]
 
 
 @given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=60))

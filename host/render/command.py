@@ -145,7 +145,7 @@ def _complain(whys: list[str]) -> int:
 def _told(film: "Film") -> str:
     """A line of --dry-run."""
     pilots = ", ".join(pilot.name for pilot in film.pilots)
-    note = "".join(f"; {text}" for text in (film.reel.note, _skipped(film)) if text)
+    note = "".join(f"; {text}" for text in (film.note, _skipped(film)) if text)
     return (
         f"{film.path}: {film.reel.kind} {film.reel.path} by {pilots}, {len(film)} frames, {film.seconds:.1f} s, "
         f"{len(film.spans)} segments{note}"

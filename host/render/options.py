@@ -21,7 +21,7 @@ examples:
 A run that was stopped goes on where it was when the same command is given again.
 """
 LOOK = ("target", "layer", "strength", "colormap", "gamma", "smoothing")
-FILM = ("scale", "columns", "drawn", "recorded", "chart", "titles", "crf", "fps", "start", "end", "together")
+FILM = ("scale", "columns", "drawn", "recorded", "chart", "titles", "crf", "fps", "pauses", "start", "end", "together")
 MAX_WORKERS = 256
 
 
@@ -55,6 +55,12 @@ def _frames(made: argparse.ArgumentParser) -> None:
     add("--start", metavar="N|Ss", help="the first: its number, counted from 0, or seconds such as 12.5s")
     add("--end", metavar="N|Ss", help="the one to stop before, likewise")
     add("--fps", metavar="FPS", help="a constant rate instead of the recorded times")
+    add(
+        "--keep-pauses",
+        dest="pauses",
+        action="store_true",
+        help="keep pauses of a tub that last more than 2 s, in which nobody drove",
+    )
 
 
 def _picture(made: argparse.ArgumentParser) -> None:

@@ -32,6 +32,8 @@ SHOTS = 500
 """Frames of a segment: enough that settling on the frames before costs little, few enough to share out."""
 FIRST_SHOTS = 120
 FEWEST_SHOTS = 100
+LONGEST_TICKS = 1 << 31
+"""That a frame may stand, in an MP4."""
 USUAL_PIXELS = 320 * 240
 """Frames larger than this come in smaller segments, as a segment is kept in memory."""
 FITTING = ("pilotlens", "av")
@@ -70,6 +72,8 @@ class Film:
     spans: tuple[Span, ...]
     fps: float | None = None
     """Instead of the reel's own times."""
+    pauses: bool = False
+    """The reel's times with all its pauses."""
     _read: "dict[int, Shot | Bad]" = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -78,13 +82,22 @@ class Film:
     @cached_property
     def ticks(self) -> "array[int]":
         """When each frame of the reel stands, in 1/90000 s."""
-        return steady(len(self.reel), self.fps) if self.fps else self.reel.ticks
+        if self.fps:
+            return steady(len(self.reel), self.fps)
+        return self.reel.taken if self.pauses else self.reel.ticks
+
+    @property
+    def note(self) -> str:
+        """What a person should know of it, in a sentence."""
+        kept = self.pauses and self.reel.taken is not self.reel.ticks
+        return "" if kept else self.reel.note
 
     @cached_property
     def key(self) -> str:
         """A hash of everything that the film hangs on."""
         pilots = [(pilot.sha256, pilot.card) for pilot in self.pilots]
-        return fingerprint(self.reel.identity, pilots, self.scene, self.spans, self.fps, versions(DECIDING))
+        times = (self.fps, self.pauses)
+        return fingerprint(self.reel.identity, pilots, self.scene, self.spans, times, versions(DECIDING))
 
     @property
     def job(self) -> str:
@@ -97,9 +110,9 @@ class Film:
 
     def end_of(self, index: int) -> int:
         """Where a frame gives way to the next."""
-        if not self.fps:
-            return self.reel.end_of(index)
-        return self.ticks[index] + round(TICKS_HZ / self.fps)
+        if self.fps:
+            return self.ticks[index] + round(TICKS_HZ / self.fps)
+        return end_of(self.ticks, index)
 
     def cut(self, span: Span) -> Cut:
         """The segment of a span, read now. Raises ReelError."""
@@ -143,6 +156,13 @@ class Film:
         self._read.update({it.index: it for it in missing})
 
 
+def end_of(ticks: Sequence[int], index: int) -> int:
+    """The tick at which a frame gives way to the next; the last one stands as long as the one before."""
+    if index + 1 < len(ticks):
+        return ticks[index + 1]
+    return ticks[index] + (ticks[index] - ticks[index - 1] if index else TICKS_HZ // 20)
+
+
 def versions(names: Iterable[str]) -> list[str]:
     """Of some packages, with their names."""
     return [f"{name} {_version(name)}" for name in names]
@@ -175,6 +195,7 @@ def plan(
     for number, reel in enumerate(reels):
         try:
             start, stop = _range(reel, wish)
+            _check_pauses(reel, wish)
             size = _size(reel, start, stop)
         except (PlanError, ReelError) as why:
             whys.append(why)
@@ -184,7 +205,7 @@ def plan(
         for cast, name in zip(casts, names[number * len(casts) :], strict=False):
             path = out if single else out / f"{name}.mp4"
             scene = wish.scene(cast, size)
-            films.append(Film(reel, cast, scene, path, _spans(start, stop, size), wish.fps))
+            films.append(Film(reel, cast, scene, path, _spans(start, stop, size), wish.fps, wish.pauses))
     if whys and (refused is None or not films):
         raise whys[0]
     if refused is not None:
@@ -240,8 +261,16 @@ def _range(reel: Reel, wish: Wish) -> Span:
     return Span(start, min(stop, len(reel)))
 
 
+def _check_pauses(reel: Reel, wish: Wish) -> None:
+    """Raises PlanError for a pause that an MP4 has no number for."""
+    longest = max((after - before for before, after in pairwise(reel.taken)), default=0)
+    if wish.pauses and not wish.fps and longest >= LONGEST_TICKS:
+        hours = longest / TICKS_HZ / 3600
+        raise PlanError(f"{reel.path} has a pause of {hours:.0f} h, more than a film can hold: leave out --keep-pauses")
+
+
 def _length(reel: Reel) -> float:
-    return reel.end_of(len(reel) - 1) / TICKS_HZ
+    return end_of(reel.ticks, len(reel) - 1) / TICKS_HZ
 
 
 def _place(reel: Reel, text: str, default: int) -> int:

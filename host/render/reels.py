@@ -21,7 +21,6 @@ from typing import NamedTuple
 from host.render.error import RenderError
 from host.render.scene import Shot
 from host.render.segment import Bad
-from host.render.times import TICKS_HZ
 
 MAX_NAME = 80
 SESSION = "session.json"
@@ -44,7 +43,7 @@ class Reel(ABC):
     kind: str
     path: Path
     ticks: "array[int]"
-    """When each frame was taken, in 1/90000 s since the first; increasing."""
+    """When each frame stands in a film, in 1/90000 s since the first; increasing."""
     skipped: int = 0
     """Records that name no frame."""
     note: str = ""
@@ -56,14 +55,13 @@ class Reel(ABC):
         path = self.path.resolve()
         return safe_name(path.stem if path.is_file() else path.name)
 
+    @property
+    def taken(self) -> "array[int]":
+        """When each frame was taken: the same, but for pauses that films leave out."""
+        return self.ticks
+
     def __len__(self) -> int:
         return len(self.ticks)
-
-    def end_of(self, index: int) -> int:
-        """The tick at which a frame gives way to the next; the last one stands as long as the one before."""
-        if index + 1 < len(self.ticks):
-            return self.ticks[index + 1]
-        return self.ticks[index] + (self.ticks[index] - self.ticks[index - 1] if index else TICKS_HZ // 20)
 
     @property
     @abstractmethod

@@ -1,5 +1,6 @@
 """Reels of single pictures: Donkeycar tubs and folders of images. The files go on as they are, undecoded."""
 
+from array import array
 from functools import cached_property
 from pathlib import Path
 
@@ -30,10 +31,14 @@ class StillsReel(Reel):
             raise ReelError(f"{self.kind} {path} cannot be read: {why.strerror}") from why
         self._stills = listing.stills
         self.skipped = listing.skipped
-        self.ticks, self.note = self._times(listing)
+        self.ticks, self._taken, self.note = self._times(listing)
+
+    @property
+    def taken(self) -> "array[int]":
+        return self._taken
 
     def _times(self, listing: Listing) -> Times:
-        return Times(steady(len(listing.stills), DEFAULT_FPS))
+        return Times.plain(steady(len(listing.stills), DEFAULT_FPS))
 
     @cached_property
     def identity(self) -> str:

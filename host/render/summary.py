@@ -83,7 +83,7 @@ class Tally:
             complete=complete,
             source=str(film.reel.path),
             kind=film.reel.kind,
-            note=film.reel.note,
+            note=film.note,
             first_frame=film.spans[0].start,
             frames=frames,
             duration_s=round(ticks / TICKS_HZ, 6),

@@ -25,8 +25,9 @@ class Table:
         self._frame = 0
 
     def write(self, row: Row, first_tick: int) -> None:
-        """first_tick: where the film's first frame stands in the source."""
-        film_s, source_s = (tick / TICKS_HZ for tick in (row.tick - first_tick, row.tick))
+        """first_tick: where the film's first frame stands among the reel's."""
+        film_s = (row.tick - first_tick) / TICKS_HZ
+        source_s = self._film.reel.taken[row.index] / TICKS_HZ
         cells: list[object] = [
             self._frame,
             row.index,

@@ -2,14 +2,15 @@
 
 Recordings are believed where their times can be true. Those of a tub whose records lie 3 ms apart have nothing to do
 with the drive, so its film runs at Donkeycar's own rate; and nobody wants to watch the two minutes in which somebody
-carried the car back to the start, so a pause is cut to the length of an ordinary frame. Either is said in a sentence.
+carried the car back to the start, so a pause is cut to the length of an ordinary frame unless somebody wants it. Either
+is said in a sentence.
 """
 
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 TICKS_HZ = 90_000
 SLOWEST_FPS, FASTEST_FPS = 2.0, 120.0
@@ -24,8 +25,15 @@ class Times(NamedTuple):
     """Of all frames of a source."""
 
     ticks: "array[int]"
+    """When they stand in a film."""
+    taken: "array[int]"
+    """When they were taken: the same, but for pauses."""
     note: str = ""
     """What was not believed, in a sentence; empty if nothing."""
+
+    @classmethod
+    def plain(cls, ticks: "array[int]", note: str = "") -> Self:
+        return cls(ticks, ticks, note)
 
 
 def steady(count: int, fps: float) -> "array[int]":
@@ -36,7 +44,7 @@ def steady(count: int, fps: float) -> "array[int]":
 def believed(times_ms: Sequence[float | None], default_fps: float) -> Times:
     """The ticks of frames that a recording says were taken at these times; `default_fps` where that cannot be."""
     if not times_ms:
-        return Times(array("q"))
+        return Times.plain(array("q"))
     known = [time for time in times_ms if time is not None]
     steps = [after - before for before, after in pairwise(known)]
     forward = [step for step in steps if step > 0]
@@ -46,19 +54,21 @@ def believed(times_ms: Sequence[float | None], default_fps: float) -> Times:
         return _mended(steps, median(forward) if forward else 0.0)
     else:
         why = f"its frames' times lie {median(forward):g} ms apart, which cannot be true"
-    return Times(steady(len(times_ms), default_fps), f"{why}: they stand at {default_fps:g} frames/s")
+    return Times.plain(steady(len(times_ms), default_fps), f"{why}: they stand at {default_fps:g} frames/s")
 
 
 def _mended(steps: Sequence[float], usual_ms: float) -> Times:
     """Ticks from the steps between frames; those that cannot be are of the usual length."""
-    mended = [step if 0 < step <= PAUSE_MS else usual_ms for step in steps]
+    taken = [step if step > 0 else usual_ms for step in steps]
+    mended = [step if step <= PAUSE_MS else usual_ms for step in taken]
     pauses = [step for step in steps if step > PAUSE_MS]
     note = (
-        f"pauses longer than {PAUSE_MS / 1000:g} s are left out: {len(pauses)}, together {sum(pauses) / 1000:.0f} s"
+        f"pauses longer than {PAUSE_MS / 1000:g} s are left out: {len(pauses)}, together {sum(pauses) / 1000:.0f} s; "
+        "--keep-pauses keeps them"
         if pauses
         else ""
     )
-    return Times(increasing(_summed(mended)), note)
+    return Times(increasing(_summed(mended)), increasing(_summed(taken)), note)
 
 
 def _summed(steps_ms: Iterable[float]) -> Iterable[int]:

@@ -35,6 +35,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     titles: bool = True
     crf: Annotated[float, Meta(ge=0, le=51)] = 20.0
     fps: Annotated[float, Meta(ge=0.2, le=1000)] | None = None
+    pauses: bool = False
     start: str = ""
     end: str = ""
 
