@@ -453,6 +453,12 @@ def test_the_command_line_says_where_it_looked(tmp_path: Path) -> None:
     assert "there is no directory" in refused.stderr
 
 
+def test_the_directory_may_be_told_before_the_command_or_after_it(folder: Path, tmp_path: Path) -> None:
+    told = sessions(tmp_path / "nowhere", "list", "--sessions", str(folder.parent))
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == sessions(folder.parent, "list").stdout
+
+
 def test_a_lock_alone_does_not_make_a_closed_session_open(folder: Path, shelf: Shelf) -> None:
     """Whoever repairs a video holds its lock."""
     with (folder / VIDEO).open("rb") as file:

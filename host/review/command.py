@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         one.add_argument(option, type=_limit, default=0.0, metavar=unit, help=f"{what} (0: no limit, the default)")
     one.set_defaults(do=_tidy)
+    for one in commands.choices.values():  # before the command or after it
+        one.add_argument("--sessions", default=argparse.SUPPRESS, metavar="DIR", help=argparse.SUPPRESS)
     return parser
 
 
