@@ -22,6 +22,7 @@ from edge.backward import Backward
 from edge.card import Card
 from edge.extras import Feeder, store
 from edge.image import Eye, Picture
+from edge.invoke import invoke
 from edge.plan import (
     MAX_OUTPUT_VALUES,
     MAX_OUTPUTS,
@@ -231,7 +232,7 @@ class Pilot:
             view()[...] = store(it, values)
         if self._stateful:
             self._interpreter.reset_all_variables()
-        self._interpreter.invoke()
+        invoke(self._interpreter)
         self._told = {name: tensor.real(view()).ravel().copy() for name, (tensor, view) in self._outputs.items()}
         return dict(self._told)
 

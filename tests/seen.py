@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edge import convpath, tflite
 from edge.geometry import Geometry, Step
@@ -46,7 +46,9 @@ def seen(geometry: Geometry, pixel: Pair) -> list[set[Pair]]:
 def lit_by_interpreter(net: Network, pixel: Pair, frame: int = -1) -> list[set[Pair]]:
     """The cells of each tap, its last frame, that change when one pixel of a black image turns white."""
     taps = find(net).taps
-    interpreter = Interpreter(model_content=tflite.expose(tflite.read(net.bytes()), taps))
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # XNNPACK does not take every odd network
+    exposed = tflite.expose(tflite.read(net.bytes()), taps)
+    interpreter = Interpreter(model_content=exposed, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
     black = np.zeros(net.shape(net.inputs[0]), np.float32)
     white = black.copy()

@@ -175,7 +175,8 @@ def test_playing_shows_frames_in_order_and_tells_which(browser: Browser, wall: W
         visit.press("j")
         until(lambda: visit.index < 90)
         visit.press("k")
-        visit.until_painted(visit.index)
+        expect(visit.page.locator("#player")).to_have_attribute("data-playing", "false")
+        until(lambda: visit.painted()[0] == visit.index)
 
 
 def test_a_gap_is_no_frozen_picture(browser: Browser, wall: Wall) -> None:

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from edge.invoke import invoke
 from edge.tflite import Floats
 
 _TYPES = {
@@ -75,7 +76,7 @@ class Machine:
 
     def run(self) -> Floats:
         """A view of the output. The next `run` raises RuntimeError while it, or a slice of it, is alive."""
-        self._interpreter.invoke()
+        invoke(self._interpreter)
         view: Floats = self._result()
         return view
 

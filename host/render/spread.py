@@ -39,6 +39,7 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": f"{CONNECT_S}s",
     "distributed.admin.large-graph-warning-threshold": "1GiB",
     "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.worker.profile.enabled": False,
 }
 
 
