@@ -296,6 +296,7 @@ def test_mark_and_unmark(visit: Visit) -> None:
 
 
 def test_delete_and_undo(visit: Visit) -> None:
+    visit.wait_for_pictures()  # one that is asked for after it is gone is a 404, which the browser tells
     visit.row("south").get_by_role("button", name="Delete").click()
     expect(visit.page.locator("article.row")).to_have_count(4)
     expect(visit.page.locator("#toast [data-said]")).to_have_text("“south 12:00:00” is in the trash.")
@@ -363,6 +364,7 @@ def test_choosing_two_compares_them(visit: Visit) -> None:
 
 
 def test_the_keyboard_alone_is_enough(visit: Visit) -> None:
+    visit.wait_for_pictures()
     press = visit.page.keyboard.press
     press("ArrowDown")
     press("ArrowDown")
@@ -430,6 +432,7 @@ def test_no_text_of_others_becomes_part_of_the_page(browser: Browser, host: Host
         row = visit.page.locator("article.row", has=visit.page.get_by_role("link", name=HOSTILE, exact=True))
         expect(row).to_have_count(1)
         assert visit.page.locator("img[src=x]").count() == 0
+        visit.wait_for_pictures()
         row.get_by_role("button", name="Delete").click()
         expect(visit.page.locator("article.row")).to_have_count(5)
         visit.page.get_by_role("button", name="Undo").click()
