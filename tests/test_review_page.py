@@ -365,6 +365,7 @@ def test_the_timeline_zooms_to_single_frames_and_back(browser: Browser, wall: Wa
 def test_keys_are_listed_and_buttons_reached_by_keyboard(browser: Browser, wall: Wall) -> None:
     with watching(browser, wall, "/review/kart-2") as visit:
         visit.until_painted(0)
+        until(lambda: visit.index == 0)
         visit.press("?")
         dialog = visit.page.locator("#keys")
         expect(dialog).to_be_visible()

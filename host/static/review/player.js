@@ -58,7 +58,8 @@ class Page {
   start(summary, seconds) {
     this.#know(summary);
     this.form.begin(this.recording.look, summary.pilot_sha256);
-    this.#main.tick = this.deck.tick = Math.max(0, Math.min(seconds * this.recording.hz, this.recording.lastTick));
+    this.#main.tick = Math.max(0, Math.min(seconds * this.recording.hz, this.recording.lastTick));
+    [this.deck.tick, this.deck.index] = [this.#main.tick, this.recording.indexAt(this.#main.tick)];
     this.#offerParts();
     if (this.recording.video || !this.recording.pictures.length) this.show("film");
     else this.show("camera");
@@ -255,7 +256,7 @@ class Page {
     const thousandths = Math.floor((seconds % 1) * 1000 + 1e-6);
     say(part(root, "time"), `${clockTime(seconds + 1e-9)}.${String(thousandths).padStart(3, "0")}`);
     const gap = recording.gapAt(deck.tick);
-    say(part(root, "frame"), gap ? "–" : deck.index);
+    say(part(root, "frame"), gap || deck.index < 0 ? "–" : deck.index);
     root.dataset.index = gap ? "" : deck.index;
     root.dataset.playing = deck.playing;
     const play = root.querySelector("[data-do=play]");
