@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host.record.session import TICKS_HZ
 from host.render.canvas import Planes
 from host.render.chart import AHEAD_TICKS, GAP_TICKS, Sample, Strip, legend, pilot_colour
-from host.render.scene import CHART_S, TICKS_HZ
+from host.render.scene import CHART_S
 from host.render.text import DRIVER
 from tests.shots import Bytes
 from wire import Drive

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError
+from host.record.session import TICKS_HZ
 from host.render.command import BUNDLED_PILOT
 from host.render.options import parser, wish
 from host.render.plan import FIRST_SHOTS, SHOTS, Film, _spans, pilot_files, plan
 from host.render.reels import open_reels
-from host.render.scene import CHART_S, TICKS_HZ
+from host.render.scene import CHART_S
 from host.render.segment import WARM_MAPS
 from host.render.wish import PlanError
 from tests.films import HEIGHT, WIDTH, images, jpeg, tub

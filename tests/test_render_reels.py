@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from edge.capture.pictures import decode
 from host.record.entry import Entry
+from host.record.session import TICKS_HZ
 from host.record.tape import Tape
 from host.render.reels import Reel, ReelError, open_reels, safe_name
-from host.render.times import PAUSE_MS, TICKS_HZ, believed, increasing, steady
+from host.render.times import PAUSE_MS, believed, increasing, steady
 from tests.films import HEIGHT, WIDTH, images, jpeg, picture, tub, video
 from tests.test_tub import record, write_v1, write_v2
 from wire import Drive, Frame

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 import wire
+from host.record.session import TICKS_HZ
 
-TICKS_HZ = 90_000
 NAN = math.nan
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=64)]

@@ -25,7 +25,7 @@ VIDEO = "overlay.mp4"
 MANIFEST = "session.json"
 
 TICKS_HZ = 90_000
-"""Time base of the video."""
+"""Time base of sessions' videos and tapes, and of films."""
 
 
 class RecordError(Exception):

@@ -20,7 +20,7 @@ from mcap.writer import CompressionType, Writer
 
 import wire
 from host.record import topics
-from host.record.entry import TICKS_HZ, Entry, Event, check_times, encode, numbers
+from host.record.entry import Entry, Event, check_times, encode, numbers
 from host.record.ledger import (
     EVENT_ROW,
     FRAME_ROW,
@@ -31,6 +31,7 @@ from host.record.ledger import (
     ledger_path,
     row,
 )
+from host.record.session import TICKS_HZ
 
 __all__ = ["TAPE", "Entry", "Event", "Tape"]
 

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from host.record.session import TICKS_HZ
 from host.render.canvas import Box, Bytes, Planes, planes_of
-from host.render.scene import CHART_S, TICKS_HZ
+from host.render.scene import CHART_S
 from host.render.text import DARK, DRIVER, PILOTS, TEXT, Colour, plain, text_width, write
 from wire import Drive
 

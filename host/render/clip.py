@@ -20,10 +20,11 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from edge.capture.pictures import MAX_PIXELS, MAX_SIDE
+from host.record.session import TICKS_HZ
 from host.render.reels import Reel, ReelError, Stretch, fingerprint, state_of
 from host.render.scene import Shot
 from host.render.segment import Bad
-from host.render.times import TICKS_HZ, increasing, steady
+from host.render.times import increasing, steady
 
 QUALITY = 95
 DEFAULT_FPS = 25.0

@@ -14,7 +14,8 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from host.render.scene import TICKS_HZ, SceneError
+from host.record.session import TICKS_HZ
+from host.render.scene import SceneError
 
 KEY_FRAME_TICKS = 2 * TICKS_HZ
 """A key frame at least this often, for players to seek to."""

@@ -13,8 +13,8 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from host.record.movie import as_os_error
+from host.record.session import TICKS_HZ
 from host.render.error import RenderError
-from host.render.scene import TICKS_HZ
 from host.render.segment import Rendered
 
 MUXER = {"movflags": "+faststart", "video_track_timescale": str(TICKS_HZ)}

@@ -21,9 +21,10 @@ from typing import NamedTuple
 from edge import card, start
 from edge.capture.pictures import PictureError, decode
 from edge.tflite import PilotError
+from host.record.session import TICKS_HZ
 from host.render.error import RenderError
 from host.render.reels import Reel, ReelError, fingerprint, safe_name
-from host.render.scene import CHART_S, TICKS_HZ, PilotFile, Scene, Shot
+from host.render.scene import CHART_S, PilotFile, Scene, Shot
 from host.render.segment import WARM_MAPS, Bad, Segment
 from host.render.times import steady
 from host.render.wish import PlanError, Wish

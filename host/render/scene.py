@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from edge.card import Card
 from wire import Drive, Look
 
-TICKS_HZ = 90_000
-"""Time base of films, as of the videos of sessions."""
 CHART_S = 5.0
 """How far the chart looks back and ahead."""
 MAX_PANELS = 64

@@ -18,12 +18,13 @@ import msgspec
 
 from edge.capture.pictures import PictureError, decode, fit
 from edge.pilot import Pilot
+from host.record.session import TICKS_HZ
 from host.render.canvas import Bytes
 from host.render.chart import AHEAD_TICKS, Sample
 from host.render.draw import Painter, Stage
 from host.render.encode import Piece
 from host.render.mind import Mapped, Maps, Mind
-from host.render.scene import TICKS_HZ, PilotFile, Scene, SceneError, Shot
+from host.render.scene import PilotFile, Scene, SceneError, Shot
 from wire import Drive, Look
 
 WARM_MAPS = 60

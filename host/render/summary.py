@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from host.record.session import TICKS_HZ
 from host.render.plan import Film
-from host.render.scene import TICKS_HZ, Panel
+from host.render.scene import Panel
 from host.render.segment import Bad, Row
 
 

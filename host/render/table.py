@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from host.record.session import TICKS_HZ
 from host.render.plan import Film
-from host.render.scene import TICKS_HZ
 from host.render.segment import Row, Seen
 from wire import Drive
 

@@ -12,7 +12,8 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple, Self
 
-TICKS_HZ = 90_000
+from host.record.session import TICKS_HZ
+
 SLOWEST_FPS, FASTEST_FPS = 2.0, 120.0
 """The rates a drive can have been recorded at."""
 PAUSE_MS = 2000.0

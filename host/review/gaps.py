@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from host.record.entry import TICKS_HZ
+from host.record.session import TICKS_HZ
 
 GAP_TICKS = TICKS_HZ
 GAP_INTERVALS = 4

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from host.record import entry
+from host.record.session import TICKS_HZ
 from host.review.gaps import gaps_between
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Head(msgspec.Struct, kw_only=True):
     """Number of the first row sent."""
     frames: int
     """Of the whole session so far; 0 while there is none."""
-    ticks_hz: int = entry.TICKS_HZ
+    ticks_hz: int = TICKS_HZ
     columns: Sequence[str]
     """Names of the columns that follow the ticks; none where there is no tape."""
     recording: bool
