@@ -82,7 +82,7 @@ def test_a_video_and_a_session_become_films_of_their_times(tmp_path: Path) -> No
 
 def test_a_part_of_a_source_starts_at_0_and_shows_those_frames(tmp_path: Path) -> None:
     folder = images(tmp_path / "i", 120)
-    options = ("--layout", "camera", "--no-gauges", "--scale", "1", "--crf", "8")
+    options = ("--layout", "camera", "--no-gauges", "--scale", "1", "--qp", "8")
     assert render(folder, "--start", "2s", "--end", "60", *options, "-o", tmp_path / "x.mp4") == 0
     assert ticks(tmp_path / "x.mp4") == [4500 * i for i in range(20)]
     with av.open(str(tmp_path / "x.mp4")) as container:
@@ -293,7 +293,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(
     ).returncode:
         pytest.skip("needs to mount a tmpfs")
     try:
-        assert render(folder, "-o", full, "--crf", "1", "--scale", "6") == 2
+        assert render(folder, "-o", full, "--qp", "1", "--scale", "6") == 2
         told = capsys.readouterr().err
         assert "No space left" in told
         assert "goes on" in told

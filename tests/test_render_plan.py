@@ -67,13 +67,13 @@ def test_pilots_together_are_one_film_with_the_camera_once(tmp_path: Path) -> No
 
 def test_what_is_said_of_the_picture_is_what_the_scene_has(tmp_path: Path) -> None:
     look = ("--strength=0.3", "--colormap=hot", "--gamma=1", "--smoothing=0.5", "--target=throttle", "--layer=conv2d_1")
-    film_options = ("--scale=3", "--crf=30", "--columns=1", "--chart", "--lines", "--no-driver", "--no-titles")
+    film_options = ("--scale=3", "--qp=30", "--columns=1", "--chart", "--lines", "--no-driver", "--no-titles")
     (film,) = planned(images(tmp_path / "i", 2), *look, *film_options, "--method=hirescam")
     scene = film.scene
     assert scene.panels[0].look == Look(
         strength=0.3, colormap="hot", gamma=1, smoothing=0.5, target="throttle", layer="conv2d_1", method="hirescam"
     )
-    assert (scene.scale, scene.crf, scene.columns, scene.drawn) == (3, 30, 1, "lines")
+    assert (scene.scale, scene.qp, scene.columns, scene.drawn) == (3, 30, 1, "lines")
     assert (scene.chart, scene.recorded, scene.titles, scene.size) == (True, False, False, (WIDTH, HEIGHT))
 
 
@@ -85,7 +85,8 @@ def test_what_is_said_of_the_picture_is_what_the_scene_has(tmp_path: Path) -> No
         (["--method=magic"], "method"),
         (["--strength=2"], "strength"),
         (["--colormap=pink"], "colormap"),
-        (["--crf=99"], "crf"),
+        (["--qp=99"], "qp"),
+        (["--qp=0"], "qp"),
         (["--fps=0"], "fps"),
         (["--layout=camera+camera"], "layout"),
         (["--layout=front"], "layout"),

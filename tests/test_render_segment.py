@@ -127,7 +127,7 @@ def test_a_film_is_as_good_as_a_plain_one(scale: float) -> None:
 def test_colours_are_those_of_the_frames(colour: tuple[int, int, int], scale: float) -> None:
     picture = simplejpeg.encode_jpeg(np.full((120, 160, 3), colour, np.uint8), 98)
     still = [Shot(picture, at, at * STEP) for at in range(3)]
-    made = Renderer(scene(Panel("camera"), scale=scale, crf=10), []).render(Segment(shots=still))
+    made = Renderer(scene(Panel("camera"), scale=scale, qp=10), []).render(Segment(shots=still))
     for frame in decoded(made.video):
         assert np.abs(frame.astype(int) - colour).max() <= 6
 
@@ -263,11 +263,11 @@ def test_of_nothing_good_there_is_no_film() -> None:
 def test_frames_of_another_size_are_fitted() -> None:
     other = simplejpeg.encode_jpeg(np.repeat(np.repeat(pixels(3)[1], 2, 0), 3, 1), 95)
     mixed = [shots(3)[0], shots(3)[1]._replace(data=other), shots(3)[2]]
-    rendered = render(Segment(shots=mixed), drawn="none", crf=15)
+    rendered = render(Segment(shots=mixed), drawn="none", qp=15)
     assert psnr(decoded(render(Segment(shots=mixed), Panel("camera"), drawn="none").video)[1], pixels(3)[1]) > 26
     fitted = cv2.resize(simplejpeg.decode_jpeg(other, "BGR"), (160, 120), interpolation=cv2.INTER_AREA)
     mixed[1] = mixed[1]._replace(data=cv2.imencode(".png", fitted)[1].tobytes())
-    assert render(Segment(shots=mixed), drawn="none", crf=15) == rendered
+    assert render(Segment(shots=mixed), drawn="none", qp=15) == rendered
 
 
 def test_maps_of_a_pilot_that_sees_a_part_lie_on_that_part() -> None:
@@ -307,7 +307,7 @@ def test_odd_sizes_become_even(size: tuple[int, int], scale: float) -> None:
 
 def test_what_a_pilot_cannot_explain_is_said_in_the_panel_and_in_the_rows() -> None:
     refused = Panel(look=Look(method="hirescam", layer="no such layer", gauges=False))
-    rendered = render(Segment(shots=shots(4)), refused, Panel("camera", look=Look(gauges=False)), titles=False, crf=10)
+    rendered = render(Segment(shots=shots(4)), refused, Panel("camera", look=Look(gauges=False)), titles=False, qp=10)
     for row in rendered.rows:
         assert "no convolution 'no such layer'" in row.refused[0]
         assert row.refused[1] == ""
@@ -346,7 +346,7 @@ def test_several_pilots_see_the_same_frames() -> None:
 def test_what_is_shown_ahead_changes_the_chart_alone() -> None:
     segment = Segment(shots=shots(120)[:40])
     ahead = Segment(shots=shots(120)[:40], cool=shots(120)[40:])
-    blind, seeing = (decoded(render(it, chart=True, crf=10).video)[-1] for it in (segment, ahead))
+    blind, seeing = (decoded(render(it, chart=True, qp=10).video)[-1] for it in (segment, ahead))
     np.testing.assert_allclose(blind[:120].astype(int), seeing[:120], atol=40)
     assert psnr(blind[:110], seeing[:110]) > 35
     assert psnr(blind[140:, 90:], seeing[140:, 90:]) < 25

@@ -21,7 +21,7 @@ examples:
 A run that was stopped goes on where it was when the same command is given again.
 """
 LOOK = ("target", "layer", "strength", "colormap", "gamma", "smoothing")
-FILM = ("scale", "columns", "drawn", "recorded", "chart", "titles", "crf", "fps", "pauses", "start", "end", "together")
+FILM = ("scale", "columns", "drawn", "recorded", "chart", "titles", "qp", "fps", "pauses", "start", "end", "together")
 MAX_WORKERS = 256
 
 
@@ -98,7 +98,7 @@ def _picture(made: argparse.ArgumentParser) -> None:
 def _film(made: argparse.ArgumentParser) -> None:
     add = made.add_argument_group("the film").add_argument
     add("--scale", metavar="X", help="how much frames are enlarged (default 2)")
-    add("--crf", metavar="0..51", help="x264's quality: less is better and larger (default 20)")
+    add("--qp", metavar="1..51", help="x264's quantizer: less is better and larger (default 23)")
     add("--no-csv", dest="csv", action="store_false", help="no table of figures beside the film")
 
 

@@ -94,5 +94,5 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     chart: bool = False
     titles: bool = True
     """Say above each panel what it is, where there are several."""
-    crf: Annotated[float, Meta(ge=0, le=51)] = 23.0
-    """x264's quality: less is better and larger."""
+    qp: Annotated[int, Meta(ge=1, le=51)] = 23
+    """x264's quantizer, the same for every frame: less is better and larger."""

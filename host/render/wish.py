@@ -33,7 +33,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     recorded: bool = True
     chart: bool = False
     titles: bool = True
-    crf: Annotated[float, Meta(ge=0, le=51)] = 20.0
+    qp: Annotated[int, Meta(ge=1, le=51)] = 23
     fps: Annotated[float, Meta(ge=0.2, le=1000)] | None = None
     pauses: bool = False
     start: str = ""
@@ -53,7 +53,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
             recorded=self.recorded,
             chart=self.chart,
             titles=self.titles,
-            crf=self.crf,
+            qp=self.qp,
         )
 
     def _panels(self, pilots: int) -> Iterator[Panel]:
