@@ -30,7 +30,7 @@ async def record(recordings: Recordings, channel: Channel, body: bytes) -> Recor
     """Start or stop. Raises 400 for a body that says neither, 409 with the recorder's sentence."""
     try:
         order = msgspec.json.decode(body, type=Order)
-    except msgspec.DecodeError as why:
+    except ValueError as why:
         raise web.HTTPBadRequest(text=f'Say {{"action": "start"}} or {{"action": "stop"}}: {why}.') from why
     try:
         if order.action == "start":
@@ -64,7 +64,7 @@ async def bookmark(recordings: Recordings, channel: Channel, body: bytes) -> Boo
     """
     try:
         moment = msgspec.json.decode(body or b"{}", type=Moment)
-    except msgspec.DecodeError as why:
+    except ValueError as why:
         raise web.HTTPBadRequest(text=f'Say {{"label": "…"}}, or nothing: {why}.') from why
     try:
         started = await _ensure_recording(recordings, channel)
@@ -130,5 +130,5 @@ def merge(look: wire.Look, body: bytes) -> wire.Look:
             known = ", ".join(wire.Look.__struct_fields__)
             raise web.HTTPBadRequest(text=f"The look has no {unknown[0][:40]!r}; it has {known}.")
         return msgspec.convert({**msgspec.structs.asdict(look), **changes}, wire.Look)
-    except msgspec.DecodeError as why:
+    except (ValueError, RecursionError) as why:
         raise web.HTTPBadRequest(text=f"The look stays as it is: {why}.") from why

@@ -34,6 +34,6 @@ def tidy(shelf: Shelf) -> None:
 
 
 def sentence(repaired: Repaired) -> str:
-    """What became of a session that a crash left."""
+    """What became of a session that a crash left; its reason also says what could not be repaired."""
     kept = f"{repaired.frames} frames, {repaired.duration_s:.1f} s"
-    return f"the session {repaired.name} was left unfinished and is {repaired.status} now ({kept}): {repaired.reason}"
+    return f"the session {repaired.name} was left unfinished, marked as {repaired.status} ({kept}): {repaired.reason}"

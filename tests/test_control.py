@@ -130,7 +130,15 @@ def test_there_is_nothing_to_bookmark_where_no_picture_comes(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [b"\xff", b"[]", b"null", b'{"label": 5}', b'{"name": "x"}', b'{"label": "' + b"x" * (MAX_TEXT + 1) + b'"}'],
+    [
+        b"\xff",
+        b'{"label": "\xff"}',
+        b"[]",
+        b"null",
+        b'{"label": 5}',
+        b'{"name": "x"}',
+        b'{"label": "' + b"x" * (MAX_TEXT + 1) + b'"}',
+    ],
 )
 def test_what_is_no_bookmark_is_refused_and_nothing_begins(body: bytes, tmp_path: Path) -> None:
     with pit_wall("demo", sessions=tmp_path) as wall, wall.cars["demo"].driving():

@@ -493,7 +493,7 @@ def test_what_a_killed_host_left_is_repaired_at_the_next_start_and_said(wall: Wa
         folder = only_session(wall)
         assert read_manifest(folder).status == "recording"
         with wall.host() as host:
-            eventually(lambda: "was left unfinished and is recovered now" in host.said())
+            eventually(lambda: "was left unfinished, marked as recovered" in host.said())
             wall.wait_for_frames()
             [told] = json.loads(get(f"{wall.http}/api/sessions"))["sessions"]
             assert (told["name"], told["status"], len(told["bookmarks"])) == (folder.name, "recovered", 1)

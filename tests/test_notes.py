@@ -1,8 +1,10 @@
 """What people say about a session: kept whole whatever happens, whoever says it at the same time."""
 
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -79,21 +81,30 @@ def test_any_text_becomes_a_line_that_can_be_stored(text: str) -> None:
 
 def test_no_notes_yet_or_no_folder_are_no_notes(tmp_path: Path) -> None:
     assert read_notes(tmp_path) == read_notes(tmp_path / "nowhere") == Notes()
-    (tmp_path / NOTES).mkdir()
-    assert read_notes(tmp_path) == Notes()
-    with pytest.raises(OSError, match=NOTES):
-        change_notes(tmp_path, marked)
     with pytest.raises(FileNotFoundError):
         change_notes(tmp_path / "nowhere", marked)
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"{", b"\xff\xfe", b"[]", b'{"title": 3}', b'{"bookmarks": [{"id": "a"}]}'])
-def test_a_broken_file_is_set_aside_and_kept(tmp_path: Path, rubbish: bytes) -> None:
-    (tmp_path / NOTES).write_bytes(rubbish)
-    assert read_notes(tmp_path) == Notes()
-    assert (tmp_path / NOTES).read_bytes() == rubbish, "reading changes nothing"
-    change_notes(tmp_path, marked)
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_is_no_file_is_not_read_and_may_say_that_the_session_is_kept(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / NOTES)
     assert read_notes(tmp_path) == Notes(marked=True)
+    with pytest.raises(OSError, match=NOTES):
+        change_notes(tmp_path, marked)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"", b"{", b"\xff\xfe", b"[]", b'{"title": 3}', b'{"bookmarks": [{"id": "a"}]}', b'{"weather": ' + b"[" * 100_000],
+)
+def test_a_broken_file_is_set_aside_and_kept_and_so_is_the_session(tmp_path: Path, rubbish: bytes) -> None:
+    (tmp_path / NOTES).write_bytes(rubbish)
+    assert read_notes(tmp_path) == Notes(marked=True)
+    assert (tmp_path / NOTES).read_bytes() == rubbish, "reading changes nothing"
+    change_notes(tmp_path, partial(named, "again"))
+    assert read_notes(tmp_path) == Notes(title="again", marked=True)
     assert (tmp_path / f"{NOTES}.broken").read_bytes() == rubbish
     (tmp_path / NOTES).write_bytes(b"again")
     change_notes(tmp_path, marked)

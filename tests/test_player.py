@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 import struct
+import tracemalloc
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import av
 import pytest
@@ -16,9 +19,11 @@ from hypothesis import strategies as st
 from host.guard import Guard
 from host.record.session import VIDEO
 from host.record.tape import TAPE
+from host.review.boxes import box, full_box
 from host.review.film import Film, FilmError
 from host.review.gaps import gaps_between
 from host.review.ranges import Unsatisfiable, wanted
+from host.review.samples import MAX_FRAMES
 from host.review.timeline import COLUMNS
 from tests import shelved
 from tests.shelved import STEP
@@ -233,6 +238,53 @@ def test_a_broken_byte_anywhere_ends_in_a_sentence_or_a_film(tmp_path: Path, ses
         assert len(film.ticks) == len(film)
 
 
+def moov(timescale: int = 90_000, **tables: bytes) -> bytes:
+    """An index of these tables, of one frame where they say nothing."""
+    one = {
+        "stts": struct.pack(">III", 1, 1, 3000),
+        "stsz": struct.pack(">II", 1, 1),
+        "stsc": struct.pack(">IIII", 1, 1, 1, 1),
+        "stco": struct.pack(">II", 1, 8),
+    }
+    stbl = box(b"stbl", *(full_box(kind.encode(), body) for kind, body in (one | tables).items()))
+    mdhd = full_box(b"mdhd", struct.pack(">IIIII", 0, 0, timescale, 0, 0))
+    return box(b"moov", full_box(b"mvhd", bytes(20)), box(b"trak", box(b"mdia", mdhd, box(b"minf", stbl))))
+
+
+def fragment(frames: int) -> bytes:
+    run = full_box(b"trun", struct.pack(">I", frames))
+    return box(b"moof", box(b"traf", full_box(b"tfhd", bytes(4)), run)) + box(b"mdat", b"x")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        moov(timescale=0),
+        moov(stts=struct.pack(">II", 2, 1)),
+        moov(stts=struct.pack(">I", 1000) + struct.pack(">II", MAX_FRAMES, 1) * 1000),
+        moov(
+            timescale=1,
+            stts=struct.pack(">III", 1, MAX_FRAMES, 2**32 - 1),
+            stsz=struct.pack(">II", 1, MAX_FRAMES),
+            stsc=struct.pack(">IIII", 1, 1, MAX_FRAMES, 1),
+        ),
+        moov() + fragment(MAX_FRAMES),
+    ],
+    ids=["no time", "half a row", "more times than frames", "longer than time", "more frames than bytes"],
+)
+def test_an_index_that_cannot_be_true_is_a_sentence_and_takes_no_memory(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / VIDEO).write_bytes(content)
+    film = Film(tmp_path / VIDEO)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            with pytest.raises(FilmError, match="makes no sense"):
+                film.refresh()
+        assert tracemalloc.get_traced_memory()[1] < 64_000_000
+    finally:
+        tracemalloc.stop()
+
+
 # The timeline
 
 
@@ -248,6 +300,24 @@ def test_the_timeline_tells_every_frame_and_all_that_is_plotted(wall: Wall) -> N
     assert told.head["video"]["frames"] == 90
     assert told.head["pictures"] == ["camera", "mask"]
     assert not told.head["recording"]
+
+
+def test_a_first_frame_that_is_spoilt_spoils_no_other(wall: Wall, sessions: Path) -> None:
+    folder = shelved.make(sessions, "spoilt-1", 20)
+    tape = (folder / TAPE).read_bytes()
+    at = tape.index(b'{"tick":0')
+    (folder / TAPE).write_bytes(tape[:at] + b"?" + tape[at + 1 :])
+    told = timeline(wall, "spoilt-1")
+    assert told.ticks == [STEP * n for n in range(20)]
+    assert told.columns["seq"] == tuple(range(20))
+    assert (told.head["look"], told.head["start_unix_s"]) == (None, shelved.START_NS / 1e9)
+
+
+def test_a_session_with_braces_in_its_name_plays(wall: Wall, sessions: Path) -> None:
+    shelved.make(sessions, "a{b}", 5)
+    for path in ("/review/%s", "/sessions/%s/overlay.mp4", "/sessions/%s/frames/1.jpg?part=mask"):
+        assert wall.get(path % "a%7Bb%7D").status == 200
+    assert timeline(wall, "a%7Bb%7D").head["frames"] == 5
 
 
 def test_the_timeline_goes_on_from_any_row(wall: Wall) -> None:
@@ -355,21 +425,20 @@ def test_a_player_may_carry_the_token_and_a_page_turns_it_into_a_cookie(sessions
         assert "<script>" not in door.text
 
 
-def test_the_page_and_every_script_it_needs_are_served(wall: Wall) -> None:
-    import re
-
-    found, seen = {"/review/kart-1"}, set[str]()
-    while found:
-        path = found.pop()
+def test_the_page_and_every_script_it_needs_are_served_and_loaded_at_once(wall: Wall) -> None:
+    page = wall.get("/review/kart-1").text
+    linked = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page))
+    wanted, seen = [path for path in linked if path.endswith(".js")], set[str]()
+    while wanted:
+        path = wanted.pop()
         seen.add(path)
         answer = wall.get(path)
         assert answer.status == 200, path
-        folder = path.rpartition("/")[0]
-        linked = re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text) if path.startswith("/review") else []
-        imported = re.findall(r'from "(\./[^"]+|\.\./[^"]+)"', answer.text) if path.endswith(".js") else []
-        resolved = {f"{folder}/{one[2:]}" if one.startswith("./") else f"/static/{one[3:]}" for one in imported}
-        found |= ({*linked, *resolved}) - seen
+        imported = {urljoin(path, one) for one in re.findall(r'from "(\.[^"]+)"', answer.text)}
+        wanted += imported - seen
+    assert seen <= linked, "a script that only another script names is asked for one round trip later"
     assert len(seen) > 15
+    assert all(wall.get(path).status == 200 for path in linked)
 
 
 def test_many_clients_at_once_are_served(wall: Wall) -> None:

@@ -190,6 +190,28 @@ def test_a_long_recording_goes_on_in_another_session_without_a_frame_between(tmp
     assert {one.status for one in manifests} == {"complete"}
 
 
+def test_a_car_that_comes_back_with_another_pilot_gets_another_session(tmp_path: Path, channel: Channel) -> None:
+    said = wire.Status(car="kart", session="aa", ping_ns=0, received_ns=0, sent_ns=0)
+    pilots = ["1" * 64, "", "1" * 64, "2" * 64]
+    with Recordings(tmp_path, floor_bytes=0) as recordings:
+        seen = {start(recordings, channel)}
+
+        def written(frames: int, sessions: int) -> bool:
+            seen.update(recordings.active.values())
+            return sum(one.frames for one in seen) == frames and len(seen) == sessions
+
+        for n in range(40):
+            channel.link.status = msgspec.structs.replace(said, pilot=f"pilot {n // 10}", pilot_sha256=pilots[n // 10])
+            channel.deliver(arrival(1000 + 33 * n, session=f"a{n // 10}", seq=n))
+            until(partial(written, n + 1, 1 if n < 30 else 2))
+        recordings.stop("kart")
+        until(lambda: not channel.wanted)
+    first, second = sorted(map(read_manifest, tmp_path.iterdir()), key=lambda one: one.start_unix_ns or 0)
+    assert (first.pilot, first.pilot_sha256, first.frames, first.restarts) == ("pilot 0", "1" * 64, 31, 3)
+    assert (second.pilot, second.pilot_sha256, second.frames) == ("pilot 3", "2" * 64, 9)
+    assert (first.status, second.status, bool(second.follows)) == ("complete", "complete", True)
+
+
 def test_stopping_while_it_goes_on_in_another_session_stops_that_too(tmp_path: Path, channel: Channel) -> None:
     for at in range(5):
         with Recordings(tmp_path, floor_bytes=0, max_session_s=0.1) as recordings:
@@ -197,9 +219,8 @@ def test_stopping_while_it_goes_on_in_another_session_stops_that_too(tmp_path: P
             for n in range(3 + at):
                 channel.deliver(arrival(10_000 * at + 33 * n))
             recordings.stop("kart")
-            assert recordings.active == {}
-            until(lambda: not channel.wanted)
-    assert {read_manifest(folder).status for folder in tmp_path.iterdir()} == {"complete"}
+            until(lambda: not recordings.active and not channel.wanted)
+    until(lambda: {read_manifest(folder).status for folder in tmp_path.iterdir()} == {"complete"})
 
 
 def test_state_is_plain_json(recordings: Recordings, channel: Channel) -> None:

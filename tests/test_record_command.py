@@ -117,11 +117,12 @@ def test_nobody_there_is_said_in_one_sentence(capsys: pytest.CaptureFixture[str]
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,2,3]",
         b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"cars": "x"}',
+        b'HTTP/1.1 200 OK\r\n\r\n{"more": ' + b"[" * 50_000,
         b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"",
     ],
-    ids=["text", "list", "odd", "redirect", "ssh", "nothing"],
+    ids=["text", "list", "odd", "deep", "redirect", "ssh", "nothing"],
 )
 @pytest.mark.parametrize("car", [[], ["demo"]], ids=["all", "one"])
 def test_what_is_no_pit_wall_is_said_in_one_sentence(

@@ -15,15 +15,18 @@ import msgspec
 import pytest
 
 from host.record.notes import change_notes, read_notes
-from host.record.session import MANIFEST, VIDEO, read_manifest, write_manifest
+from host.record.session import MANIFEST, TAPE, VIDEO, read_manifest, write_manifest
+from host.review.boxes import box
 from host.review.footage import Footage
 from host.review.limits import Limits
 from host.review.remux import Length, RemuxError, count, remux
 from host.review.repair import LEFT, NO_FRAME, in_fragments, mark, repair
-from host.review.shelf import Shelf
-from host.review.summary import TAPE
-from tests.recordings import ROOT, killed, ticks
+from host.review.shelf import Shelf, Unknown
+from tests.recordings import ROOT, killed, pictures, ticks
 from tests.shelves import recorded
+
+NO_PICTURE = box(b"ftyp", b"isom", bytes(4)) + box(b"moov", box(b"mvhd", bytes(100)))
+"""An MP4 without any stream."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,9 @@ def test_two_hosts_do_not_repair_the_same_video(folder: Path) -> None:
     assert (folder / VIDEO).read_bytes() == before
 
 
-@pytest.mark.parametrize("video", [None, b"", b"rubbish" * 1000, b"\0\0\0\1moof\0\0\0\0\0\0\0\3", b"\0\0\0\10moof"])
+@pytest.mark.parametrize(
+    "video", [None, b"", b"rubbish" * 1000, b"\0\0\0\1moof\0\0\0\0\0\0\0\3", b"\0\0\0\10moof", NO_PICTURE]
+)
 def test_a_session_without_a_readable_frame_is_kept_and_marked(folder: Path, shelf: Shelf, video: bytes | None) -> None:
     (folder / VIDEO).unlink()
     if video is not None:
@@ -115,6 +120,36 @@ def test_a_session_without_a_readable_frame_is_kept_and_marked(folder: Path, she
     assert (folder / VIDEO).exists() == (video is not None)
     assert video is None or (folder / VIDEO).read_bytes() == video
     assert shelf.repair(wait=True) == [], "there is nothing to try again"
+
+
+def test_a_list_of_other_films_is_not_followed(folder: Path, shelf: Shelf) -> None:
+    (folder / VIDEO).rename(folder / "other.mp4")
+    (folder / VIDEO).write_bytes(b"ffconcat version 1.0\nfile other.mp4\n")
+    assert pictures(folder), "readers of films do follow it"
+    (found,) = shelf.repair(wait=True)
+    assert (found.status, found.frames) == ("failed", 0)
+    with pytest.raises(Unknown):
+        shelf.thumbnail(folder.name)
+
+
+@pytest.mark.parametrize("manifest", [b'{"weather": ' + b"[" * 100_000, b'{"frames": ' + b"9" * 400 + b"}"])
+def test_a_manifest_that_makes_no_sense_stops_no_host(folder: Path, shelf: Shelf, manifest: bytes) -> None:
+    (folder / MANIFEST).write_bytes(manifest)
+    os.utime(folder, (0, 0))
+    (found,) = shelf.repair(wait=True)
+    assert found.status == "recovered"
+    assert (folder / f"{MANIFEST}.broken").read_bytes() == manifest
+
+
+def test_mending_the_tape_leaves_room_on_the_disk_and_stops_when_asked(folder: Path) -> None:
+    torn = (folder / TAPE).read_bytes()
+    found = mark(folder)
+    assert found is not None
+    asked: Iterator[bool] = iter([False] + [True] * 1000)
+    assert repair(found, 0, lambda: next(asked)) == found
+    assert "the disk has no room for a copy" in repair(found, 2**62).reason
+    assert (folder / TAPE).read_bytes() == torn
+    assert {file.name for file in folder.iterdir()} == {VIDEO, MANIFEST, TAPE, "frames.idx"}
 
 
 def test_wherever_the_video_is_torn_its_whole_frames_stay(torn: Path, tmp_path: Path) -> None:

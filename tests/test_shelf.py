@@ -1,5 +1,6 @@
 """The shelf of sessions: what it lists, what can be done, and what no name or rubbish can make it do."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -18,15 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host.record import Recordings
-from host.record.notes import read_notes
-from host.record.session import MANIFEST, VIDEO, read_manifest
+from host.record.notes import NOTES, read_notes
+from host.record.session import MANIFEST, TAPE, VIDEO, read_manifest
 from host.relay import Channel
+from host.review.footage import Footage
 from host.review.footages import MAX_BUSY
 from host.review.limits import Limits
 from host.review.shelf import TRASH, Refused, Shelf, ShelfError, Unknown
-from host.review.summary import TAPE
 from host.review.thumbnail import THUMBNAIL
-from tests.recordings import BLUE, ROOT, arrival, film, jpeg, running_loop, start, until
+from tests.recordings import BLUE, RED, ROOT, arrival, film, jpeg, running_loop, start, until
 from tests.shelves import copied, recorded
 
 
@@ -163,6 +164,65 @@ def test_a_session_may_be_called_anything(folder: Path, shelf: Shelf, name: str)
         assert shelf.restore(name).name == name
     finally:
         renamed.rename(folder)
+
+
+FILES = [MANIFEST, VIDEO, TAPE, "frames.idx", NOTES, THUMBNAIL]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+@pytest.mark.parametrize("file", FILES)
+def test_nobody_waits_for_or_is_led_elsewhere_by_what_is_no_file(
+    folder: Path, shelf: Shelf, file: str, make: Callable[[Path], object]
+) -> None:
+    copied(folder, "untouched")
+    (folder / file).unlink(missing_ok=True)
+    make(folder / file)
+    assert "untouched" in names(shelf)
+    assert shelf.repair(wait=True) == []
+    if file != MANIFEST:
+        assert (shelf.footage(folder.name) is None) == (file == TAPE)
+        with contextlib.suppress(Unknown):
+            assert shelf.thumbnail(folder.name).startswith(b"\xff\xd8")
+        with contextlib.suppress(Refused):
+            shelf.add_bookmark(folder.name, 0.1)
+    assert len(shelf.trash()) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_unix_ns": 10**400},
+        {"frames": 10**30},
+        {"frames": -1},
+        {"drops": {"a": 10**30}},
+        {"duration_s": 1e300},
+        {"status": "finished"},
+    ],
+)
+def test_numbers_that_cannot_be_hide_no_other_session(folder: Path, shelf: Shelf, changes: dict[str, object]) -> None:
+    copied(folder, "good")
+    known = json.loads((folder / MANIFEST).read_bytes())
+    (folder / MANIFEST).write_text(json.dumps(known | changes))
+    assert names(shelf) == ["good"]
+    with pytest.raises(Unknown, match="broken"):
+        shelf.summary(folder.name)
+
+
+def test_what_cannot_be_read_may_be_marked_and_makes_no_room(folder: Path) -> None:
+    copied(folder, "other", day=2)
+    (folder / NOTES).write_bytes(b"\0\0\0")
+    with Shelf(folder.parent, Limits(max_bytes=1)) as shelf:
+        assert shelf.tidy() == ["other"]
+        assert not shelf.change(folder.name, marked=False).marked
+        assert shelf.tidy() == [folder.name]
+
+
+def test_emptying_removes_what_cannot_be_read_too(folder: Path, shelf: Shelf) -> None:
+    shelf.delete(folder.name)
+    ((folder.parent / TRASH / folder.name) / MANIFEST).write_text("rubbish")
+    assert shelf.trash() == []
+    assert shelf.empty() == [folder.name]
+    assert not list((folder.parent / TRASH).iterdir())
 
 
 def test_titles_marks_and_bookmarks_are_kept(folder: Path, shelf: Shelf, tmp_path: Path) -> None:
@@ -329,8 +389,11 @@ def test_a_thumbnail_is_the_first_picture_that_shows_something(tmp_path: Path, s
     assert abs(shown[120, 80].astype(int) - BLUE).max() < 25
     assert shown[120, 240].max() < 25
     assert (folder / THUMBNAIL).read_bytes() == picture
-    (folder / THUMBNAIL).write_bytes(b"cached")
-    assert shelf.thumbnail(folder.name) == b"cached"
+    (folder / THUMBNAIL).write_bytes(cached := jpeg(RED))
+    assert shelf.thumbnail(folder.name) == cached
+    for rubbish in (b"", b"rubbish", picture[:-9], picture + bytes(2 * 1024 * 1024)):
+        (folder / THUMBNAIL).write_bytes(rubbish)
+        assert shelf.thumbnail(folder.name) == picture == (folder / THUMBNAIL).read_bytes()
 
 
 def half(width: int, height: int) -> bytes:
@@ -377,6 +440,30 @@ def test_a_tape_that_was_replaced_is_read_anew(folder: Path, shelf: Shelf) -> No
     assert after is not None
     assert after is not before
     assert len(after) == 6
+
+
+def test_a_tape_that_opens_slowly_delays_no_other(folder: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied(folder, "slow")
+    begun, go_on, opened = threading.Event(), threading.Event(), list[Footage]()
+
+    class Slow(Footage):
+        def __init__(self, path: Path) -> None:
+            if path.parent.name == "slow":
+                begun.set()
+                assert go_on.wait(30)
+            super().__init__(path)
+            opened.append(self)
+
+    monkeypatch.setattr("host.review.footage.Footage", Slow)
+    threads = [threading.Thread(target=shelf.footage, args=["slow"]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(30)
+    assert shelf.footage(folder.name) is not None
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [one.path.parent.name for one in opened] == [folder.name, "slow"], "each is opened once"
 
 
 def test_several_threads_may_use_it_at_once(folder: Path, shelf: Shelf) -> None:
@@ -438,6 +525,7 @@ def test_what_a_terminal_would_obey_is_spelt_out(folder: Path, tmp_path: Path) -
     assert "'line\\nbreak'" in listed
     assert "'\\x1b[31mred'" in listed
     assert "\x1b" not in listed
+    assert "removed 'line\\nbreak'\n" in sessions(tmp_path, "tidy", "--max-days", "1").stdout
 
 
 @pytest.mark.parametrize("options", [["tidy", "--max-gb", "-1"], ["tidy", "--max-days", "nan"], ["dance"], []])
@@ -445,6 +533,28 @@ def test_the_command_line_refuses_in_words(tmp_path: Path, options: list[str]) -
     refused = sessions(tmp_path, *options)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
+    assert "_limit" not in refused.stderr
+
+
+def test_a_directory_that_cannot_be_looked_at_is_a_sentence(tmp_path: Path) -> None:
+    refused = sessions(tmp_path / ("x" * 300), "list")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "File name too long" in refused.stderr
+
+
+def test_whoever_has_seen_enough_of_a_list_may_leave(folder: Path, tmp_path: Path) -> None:
+    code = "import sys; from host.review.command import main; sys.exit(main(sys.argv[1:]))"
+    read, write = os.pipe()
+    os.close(read)
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, "--sessions", str(tmp_path), "list"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(write)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (0, b"")
 
 
 def test_the_command_line_says_where_it_looked(tmp_path: Path) -> None:

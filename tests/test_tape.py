@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from foxglove_schemas_protobuf.Log_pb2 import Log
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,12 @@ def test_events_are_logs(tape: Path) -> None:
     assert (log.name, log.message, log.file, log.level) == ("bookmark", "after 30", str(30 * STEP_TICKS), 2)
 
 
+@pytest.mark.parametrize("tick", ["9" * 20, "-1", "", "soon"])
+def test_an_event_at_no_time_is_none(tick: str) -> None:
+    with pytest.raises(ValueError, match=r"tick|invalid literal"):
+        topics.event(Log(name="bookmark", file=tick).SerializeToString())
+
+
 def test_schemas_are_those_foxglove_knows(tape: Path) -> None:
     found = summary(tape)
     by_topic = {one.topic: found.schemas[one.schema_id] for one in found.channels.values()}
@@ -108,11 +115,12 @@ def test_a_closed_tape_has_a_summary_and_chunks_of_half_a_second(tape: Path) -> 
 
 
 def test_large_pictures_close_a_chunk_as_well(tmp_path: Path) -> None:
-    with Tape(tmp_path / "frames.mcap", "kart") as tape:
+    path = tmp_path / "frames.mcap"
+    with Tape(path, "kart") as tape:
         for number in range(10):
             tape.write(entry(number), {"camera": bytes(300_000)})
-            assert tape.written_bytes > number // 4 * 4 * 300_000
-    assert max(one.uncompressed_size for one in summary(tmp_path / "frames.mcap").chunk_indexes) < 1_400_000
+            assert path.stat().st_size > number // 4 * 4 * 300_000
+    assert max(one.uncompressed_size for one in summary(path).chunk_indexes) < 1_400_000
 
 
 def test_only_what_review_needs_is_kept(tmp_path: Path) -> None:
@@ -206,8 +214,6 @@ def test_given_frames_are_in_the_file_once_flushed(tmp_path: Path) -> None:
         tape.flush()
         with Footage(path) as footage:
             assert len(footage) == 40
-        assert tape.written_bytes == path.stat().st_size + path.with_suffix(".idx").stat().st_size
-        tape.sync()
 
 
 @pytest.mark.parametrize("step_ticks", [45_000, 90_000, 10**9])
@@ -321,7 +327,7 @@ try:
 except OSError as why:
     print(why.errno, number)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-for act in (tape.flush, tape.sync, lambda: tape.write(entry(2000), {}), lambda: tape.event(1, 1, "gap", "")):
+for act in (tape.flush, lambda: tape.write(entry(2000), {}), lambda: tape.event(1, 1, "gap", "")):
     try:
         act()
     except OSError:
@@ -335,7 +341,7 @@ def test_what_a_full_disk_took_stays_readable_though_there_be_room_again(tmp_pat
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     first, *others = said.splitlines()
-    assert others == ["refused"] * 4
+    assert others == ["refused"] * 3
     assert (tmp_path / "frames.mcap").stat().st_size == 100_000
     with Footage(tmp_path / "frames.mcap") as footage:
         assert len(footage) >= int(first.split()[1]) - 15 > 0

@@ -164,6 +164,8 @@ def test_a_wrong_request_gets_a_sentence(method: str, path: str, status: int, sa
         (b'{"mask": "exact"}', "no 'mask'"),
         (b'{"brightness": 1}', "no 'brightness'; it has strength, colormap"),
         (b"[" * 4000, "stays as it is"),
+        (b'{"strength": ' + b"[" * 1900 + b"]" * 1900 + b"}", "stays as it is"),
+        (b'{"method": "\xff"}', "stays as it is"),
     ],
 )
 def test_a_look_that_makes_no_sense_changes_nothing(body: bytes, says: str) -> None:
@@ -295,7 +297,9 @@ def test_recording_is_started_watched_and_stopped(tmp_path: Path) -> None:
         assert list(Path(stopped["directory"]).glob("*.mp4"))
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"action": "burn"}', b'{"action": "start", "path": "/"}', b"start"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"action": "burn"}', b'{"action": "start", "path": "/"}', b"start", b'{"action": "\xff"}']
+)
 def test_an_order_that_is_none_records_nothing(body: bytes) -> None:
     with pit_wall("demo") as wall:
         answer = wall.request("POST", "/api/cars/demo/recording", body)

@@ -216,7 +216,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def until(condition: Callable[[], object], patience_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], patience_s: float = 30.0) -> None:
     """Wait until `condition` holds; fails when it does not come to."""
     end = time.monotonic() + patience_s
     while not condition():

@@ -166,7 +166,7 @@ def _read(wall: Wall, status: int, said: bytes, kind: type[T]) -> T:
         raise CommandError(said[:600].decode("utf-8", "replace") or f"the pit wall at {wall.url} answers {status}.")
     try:
         return msgspec.json.decode(said, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except (ValueError, RecursionError) as why:
         raise CommandError(f"what answers at {wall.url} is no pit wall of this version.") from why
 
 

@@ -13,10 +13,12 @@ import math
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+
+from host.record.session import utc
+from host.record.storage import read_json, write_json
 
 NOTES = "notes.json"
 MAX_TEXT = 200
@@ -50,10 +52,13 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of their times."""
 
 
+UNREADABLE = Notes(marked=True)
+"""What stands for notes that cannot be read: they may have said that the session is to be kept."""
+
+
 def new_bookmark(time_s: float, label: str = "") -> Bookmark:
     """A bookmark made now. Raises ValueError for a time that cannot be one."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Bookmark(id=secrets.token_hex(4), time_s=time_s, label=plain(label), made_at=now)
+    return Bookmark(id=secrets.token_hex(4), time_s=time_s, label=plain(label), made_at=utc())
 
 
 def with_bookmark(notes: Notes, bookmark: Bookmark) -> Notes:
@@ -71,11 +76,11 @@ def plain(text: str) -> str:
 
 
 def read_notes(folder: Path) -> Notes:
-    """The notes of a session; none where there is no such file, or one that cannot be read."""
+    """The notes of a session; none where there is no such file, UNREADABLE where that cannot be read."""
     try:
         return _read(folder / NOTES)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Notes()
+    except (OSError, ValueError):
+        return UNREADABLE
 
 
 def change_notes(folder: Path, change: Callable[[Notes], Notes]) -> Notes:
@@ -83,26 +88,20 @@ def change_notes(folder: Path, change: Callable[[Notes], Notes]) -> Notes:
 
     A file that holds no notes is set aside as notes.json.broken. Raises OSError, and what `change` raises.
     """
-    with _locked(folder) as descriptor:
+    with _locked(folder):
         try:
             notes = _read(folder / NOTES)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except ValueError:
             _set_aside(folder / NOTES)
-            notes = Notes()
+            notes = UNREADABLE
         notes = change(notes)
-        part = folder / f"{NOTES}.part"
-        with part.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(notes), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / NOTES)
-        os.fsync(descriptor)
+        write_json(folder / NOTES, notes)
     return notes
 
 
 def _read(path: Path) -> Notes:
     with contextlib.suppress(FileNotFoundError):
-        return msgspec.json.decode(path.read_bytes(), type=Notes)
+        return read_json(path, Notes)
     return Notes()
 
 
@@ -115,12 +114,12 @@ def _set_aside(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """The open folder, which one process and thread has at a time; file systems without locks go without."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Only one process and thread has the folder's notes at a time; file systems without locks go without."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)

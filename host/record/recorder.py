@@ -57,6 +57,8 @@ class Recordings:
         self._make_room = make_room
         self._taps: dict[str, Tap] = {}
         self._newest: dict[str, Recording] = {}
+        self._continued: list[Recording] = []
+        """Those that went on in a new session, while they close their files."""
         self._refused: dict[str, str] = {}
         self._closing = False
         self._lock = threading.Lock()
@@ -73,7 +75,7 @@ class Recordings:
         for recording in running:
             recording.finish()
         until = time.monotonic() + STOP_S
-        for recording in running:
+        for recording in (*running, *self._continued):
             recording.join(max(0.0, until - time.monotonic()))
         for tap in self._taps.values():
             tap.close()
@@ -141,6 +143,7 @@ class Recordings:
             new = self._make(old.channel, follows=old.directory.name)
             new.start()
             self._newest[old.car] = new
+            self._continued = [old, *(one for one in self._continued if one.running)]
             old.finish()
 
     def _make(self, channel: Channel, follows: str = "") -> Recording:

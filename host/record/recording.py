@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from host.record.keeper import Keeper
 from host.record.notes import Bookmark, change_notes, new_bookmark, with_bookmark
 from host.record.preroll import Tap, size_bytes
-from host.record.session import TICKS_HZ, RecordError, Session
+from host.record.session import PART, TICKS_HZ, RecordError, Session
 from host.relay import Arrival
 
 if TYPE_CHECKING:
     from host.record.writer import Writer
 
-PART = "overlay"
 MAX_WAITING = 400
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Of pictures that wait for a disk that does not take them: many seconds' worth, and what memory is given to it."""
@@ -61,8 +60,9 @@ class Recording:
         self.bookmarks = 0
         self.pre_roll_s = 0.0
         self.limit_s = math.inf
-        """How long it may become before `on_limit` is called with it, once, in the recorder's thread."""
-        self.on_limit: Callable[[Recording], None] = lambda recording: None
+        """How long it may become."""
+        self.on_limit: Callable[[Recording], None] | None = None
+        """Called with it once, in the recorder's thread: it is that long, or the car came back with another pilot."""
         self._tap = tap
         self._writer = writer
         self._overflow = 0
@@ -246,9 +246,9 @@ class Recording:
             writer.write(one)
         if writer.frames and not self._facts:
             self._begin(writer)
-        if self.duration_s >= self.limit_s:
-            self.limit_s = math.inf
-            self.on_limit(self)
+        if self.on_limit is not None and (self.duration_s >= self.limit_s or self._has_another_pilot()):
+            on_limit, self.on_limit = self.on_limit, None
+            on_limit(self)
         self._since = None
 
     def _begin(self, writer: "Writer") -> None:
@@ -262,6 +262,11 @@ class Recording:
         if status is None:
             return {}
         return {"source": status.source, "pilot": status.pilot, "pilot_sha256": status.pilot_sha256}
+
+    def _has_another_pilot(self) -> bool:
+        """Whether the car says that it is driven by another one than the manifest tells."""
+        known, driven = self._facts.get("pilot_sha256"), self._driven().get("pilot_sha256")
+        return bool(known and driven) and known != driven
 
     def _close(self, reason: str) -> None:
         if not self.frames:

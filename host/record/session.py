@@ -17,15 +17,24 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+import wire
+from host.record.storage import open_file, read_json, sync_data, sync_folder, write_json
 
 VIDEO = "overlay.mp4"
+TAPE = "frames.mcap"
 MANIFEST = "session.json"
+PART = "overlay"
+"""The picture the video is made of (see wire.PARTS); the others go to the tape as they came."""
 
 TICKS_HZ = 90_000
 """Time base of sessions' videos and tapes, and of films."""
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class RecordError(Exception):
@@ -44,7 +53,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Why the status is not "complete", in one sentence."""
     started_at: str
     """Wall clock of the video's first frame (of the start while there is none), ISO 8601 in UTC."""
-    start_unix_ns: int | None = None
+    start_unix_ns: wire.Nanoseconds | None = None
     """The same in nanoseconds since 1970; None before the first frame."""
     follows: str = ""
     """The session that this one goes on from, without a frame between; empty where it is a beginning."""
@@ -59,44 +68,39 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_ns: int | None = None
     """Add to the car's clock to get the host's; None before the first frame."""
     clock_error_ns: int | None = None
-    restarts: int = 0
+    restarts: wire.Count = 0
     """How often the car came back as a new process while recording."""
-    width: int | None = None
-    height: int | None = None
+    width: wire.Count | None = None
+    height: wire.Count | None = None
     """Size of the video; both even."""
-    frames: int = 0
-    dropped: int | None = 0
+    frames: wire.Count = 0
+    dropped: wire.Count | None = 0
     """Frames that arrived and are not in the video; None when nobody lived to say."""
-    drops: dict[str, int] = {}
+    drops: dict[str, wire.Count] = {}
     """The same by cause."""
-    duration_s: float = 0.0
-    pre_roll_s: float = 0.0
+    duration_s: Seconds = 0.0
+    pre_roll_s: Seconds = 0.0
     """How much of it had come before the recording was started."""
     parts: list[str] = []
     """Kinds of pictures recorded (wire.PARTS); only some frames may have brought all of them."""
-    overlay_only_s: float = 0.0
+    overlay_only_s: Seconds = 0.0
     """For how much of it overlays came alone, because the link had no room for more."""
-    gaps: int = 0
+    gaps: wire.Count = 0
     """How often nothing came for longer than a second."""
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a session folder. Raises RecordError."""
     try:
-        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as why:
-        raise RecordError(f"{folder / MANIFEST} is no session manifest: {why}") from why
+        return read_json(folder / MANIFEST, Manifest)
+    except (OSError, ValueError) as why:
+        reason = getattr(why, "strerror", None) or why
+        raise RecordError(f"{folder / MANIFEST} is no session manifest: {reason}") from why
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest in one step that survives a power loss. Raises OSError."""
-    part = folder / f"{MANIFEST}.part"
-    with part.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / MANIFEST)
-    sync_folder(folder)
+    write_json(folder / MANIFEST, manifest)
 
 
 def make_folder(directory: Path, car: str, floor_bytes: int, make_room: Callable[[], object] = lambda: None) -> Path:
@@ -135,7 +139,7 @@ class Session:
 
     def follow(self, path: Path) -> None:
         """Another file of the session, to be put on the disk with the video. Raises OSError."""
-        self._files.append(os.open(path, os.O_RDONLY))
+        self._files.append(open_file(path))
 
     def sync(self) -> None:
         """Put on the disk what the system still holds, however long that takes.
@@ -169,25 +173,16 @@ class Session:
 
 
 def _synced(file: int) -> os.stat_result:
-    getattr(os, "fdatasync", os.fsync)(file)  # macOS has no fdatasync
+    sync_data(file)
     return os.fstat(file)
 
 
 def _locked_file(video: Path) -> int:
     """Make the file and tell other processes that it is being written; file systems without locks go without."""
-    descriptor = os.open(video, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+    descriptor = open_file(video, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return descriptor
-
-
-def sync_folder(folder: Path) -> None:
-    """Put on the disk which names the folder holds. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def ensure_space(directory: Path, floor_bytes: int, make_room: Callable[[], object]) -> None:

@@ -31,11 +31,11 @@ from host.record.ledger import (
     ledger_path,
     row,
 )
-from host.record.session import TICKS_HZ
+from host.record.session import TAPE, TICKS_HZ
+from host.record.storage import sync_data
 
 __all__ = ["TAPE", "Entry", "Event", "Tape"]
 
-TAPE = "frames.mcap"
 METADATA = "pilotlens"
 CHUNK_TICKS = TICKS_HZ // 2
 CHUNK_BYTES = 1024 * 1024
@@ -97,11 +97,6 @@ class Tape:
     ) -> None:
         self.close()
 
-    @property
-    def written_bytes(self) -> int:
-        """What the operating system has of the tape and its ledger."""
-        return self._disk.size_bytes + self._ledger.size_bytes
-
     def write(self, entry: Entry, pictures: Mapping[str, bytes]) -> None:
         """Add a frame; of the pictures, JPEGs by kind, "camera" and "mask" are kept.
 
@@ -141,11 +136,6 @@ class Tape:
         self._failed = False
         self._waiting.clear()
         self._filled_bytes = 0
-
-    def sync(self) -> None:
-        """Flush, then wait until the disk has the tape: what a power loss cannot take."""
-        self.flush()
-        self._disk.sync()
 
     def close(self) -> None:
         """Add the summary and let go of the files; again is nothing."""
@@ -214,7 +204,7 @@ class Disk:
         """There is nothing to hand over."""
 
     def sync(self) -> None:
-        getattr(os, "fdatasync", os.fsync)(self._file)  # macOS has no fdatasync
+        sync_data(self._file)
 
     def close(self) -> None:
         if not self.closed:

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from mcap.records import Channel, Schema
 
-from host.record.entry import Entry, Event
+from host.record.entry import Entry, Event, check_times
 
 FRAME, EVENTS = "/frame", "/events"
 PICTURES = {"camera": "/camera", "mask": "/mask"}
@@ -84,7 +84,9 @@ def event(data: bytes) -> Event:
         raise ValueError(f"no Log: {why}") from why
     time = message.timestamp
     unix_ns = time.seconds * 1_000_000_000 + time.nanos
-    return Event(unix_ns=unix_ns, tick=int(message.file[:20]), kind=message.name, text=message.message)
+    tick = int(message.file[:20])
+    check_times(tick, unix_ns)
+    return Event(unix_ns=unix_ns, tick=tick, kind=message.name, text=message.message)
 
 
 def entry_schema() -> dict[str, Any]:

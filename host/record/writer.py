@@ -19,13 +19,11 @@ import msgspec
 
 import wire
 from host.record.movie import Movie
-from host.record.session import TICKS_HZ, VIDEO, utc
-from host.record.tape import TAPE, Entry, Tape
+from host.record.session import PART, TAPE, TICKS_HZ, VIDEO, utc
+from host.record.tape import Entry, Tape
 from host.record.timeline import Timeline
 from host.relay import Arrival
 
-PART = "overlay"
-"""The picture the video is made of (see wire.PARTS); the others go to the tape as they came."""
 GAP_TICKS = TICKS_HZ
 """Nothing for longer than this is a gap."""
 

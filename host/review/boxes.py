@@ -4,12 +4,14 @@ size u32 │ type 4 bytes │ [size u64 where the first is 1] │ body
 a full box's body begins with: version u8 │ flags u24
 """
 
+import os
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 MAX_BOX_BYTES = 64 << 20
 """No table is larger: ten hours at 30 frames/s take some 10 MB."""
+MAX_FILE_BYTES = 1 << 63
 
 
 class Box(NamedTuple):
@@ -30,6 +32,11 @@ def head_of(data: bytes, start: int) -> Box | None:
     if size == 1 and len(data) >= 16:
         (size,), body = struct.unpack_from(">Q", data, 8), start + 16
     return Box(kind, start, body, start + size) if size >= body - start else None
+
+
+def box_at(file: BinaryIO, start: int) -> Box | None:
+    """The box that starts there in a file; None where there is none. Raises OSError."""
+    return head_of(os.pread(file.fileno(), 16, start), start) if start < MAX_FILE_BYTES else None
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:

@@ -1,6 +1,8 @@
 """`python -m host sessions`: what is on the shelf, and what can be done with it, without a browser."""
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,9 +19,6 @@ def main(argv: Sequence[str]) -> int:
     """0: done; 1: some could not be done; 2: bad input. Errors are sentences."""
     options = _parser().parse_args(argv)
     directory = Path(options.sessions)
-    if not directory.is_dir():
-        print(f"host sessions: there is no directory {directory}: name another with --sessions", file=sys.stderr)
-        return 2
     limits = Limits(
         max_bytes=round(getattr(options, "max_gb", 0) * GB),
         max_days=getattr(options, "max_days", 0),
@@ -27,8 +26,16 @@ def main(argv: Sequence[str]) -> int:
     )
     do: Callable[[Shelf, argparse.Namespace], int] = options.do
     try:
+        if not directory.is_dir():
+            print(f"host sessions: there is no directory {directory}: name another with --sessions", file=sys.stderr)
+            return 2
         with Shelf(directory, limits) as shelf:
-            return do(shelf, options)
+            done = do(shelf, options)
+            sys.stdout.flush()
+            return done
+    except BrokenPipeError:  # whoever reads this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as why:
         print(f"host sessions: the disk of {directory} cannot be used: {why.strerror or why}", file=sys.stderr)
         return 1
@@ -75,10 +82,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _limit(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError
-    return value
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) < float("inf"):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no limit: give a number from 0 on")
 
 
 def _list(shelf: Shelf, options: argparse.Namespace) -> int:
@@ -98,7 +105,12 @@ def _row(one: Summary) -> tuple[str, ...]:
     state = "live" if one.recording else "" if one.status == "complete" else one.status
     said = " ".join(filter(None, ["*" if one.marked else "", state]))
     cells = one.name, said, f"{minutes}:{seconds:02}", f"{one.bytes / 1e6:.1f} MB", one.car, one.pilot, one.title
-    return tuple(cell if cell.isprintable() else ascii(cell) for cell in cells)  # a terminal obeys some characters
+    return tuple(map(_shown, cells))
+
+
+def _shown(text: str) -> str:
+    """The text, spelt out where a terminal would obey it."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _mark(shelf: Shelf, options: argparse.Namespace) -> int:
@@ -131,13 +143,13 @@ def _tidy(shelf: Shelf, _: argparse.Namespace) -> int:
 
 def _repair(shelf: Shelf, _: argparse.Namespace) -> int:
     for one in shelf.repair(wait=True):
-        print(f"{one.name}: {one.status}, {one.frames} frames. {one.reason}.")
+        print(f"{_shown(one.name)}: {one.status}, {one.frames} frames. {one.reason}.")
     return 0
 
 
 def _removed(names: Iterable[str]) -> int:
     for name in names:
-        print(f"removed {name}")
+        print(f"removed {_shown(name)}")
     return 0
 
 

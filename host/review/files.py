@@ -9,12 +9,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from host.record.session import VIDEO, sync_folder
+from host.record.session import VIDEO
+from host.record.storage import open_to_read, sync_folder
 
 
 def being_written(folder: Path) -> bool:
     """Whether a living process holds the lock on this session's video."""
-    with contextlib.suppress(OSError), (folder / VIDEO).open("rb") as file:
+    with contextlib.suppress(OSError), open_to_read(folder / VIDEO) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

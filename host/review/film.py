@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from host.record.session import TICKS_HZ
-from host.review.boxes import MAX_BOX_BYTES, Box, box, boxes, find, head_of
+from host.record.storage import open_to_read
+from host.review.boxes import MAX_BOX_BYTES, Box, box, box_at, boxes, find
 from host.review.samples import Broken, Samples, read_fragment, read_table, tables
+
+MAX_TICKS = (1 << 63) - 1
+"""What any number of ticks fits in."""
 
 
 class FilmError(Exception):
@@ -88,12 +92,13 @@ class Film:
         except OSError as why:
             raise FilmError(f"The video of {session} cannot be read: {why.strerror}.") from why
         except (struct.error, Broken) as why:
+            self._forget()
             raise FilmError(f"The video of {session} is broken: its index makes no sense.") from why
         if not self._samples:
             raise FilmError(f"The video of {session} holds no picture yet.")
 
     def _read_on(self) -> None:
-        with self._path.open("rb") as file:
+        with open_to_read(self._path) as file:
             state = os.fstat(file.fileno())
             now = state.st_size, state.st_mtime_ns
             if now == self._known:
@@ -106,15 +111,15 @@ class Film:
             self._note_version(state)
 
     def _forget(self) -> None:
-        self._samples, self._moov, self._scanned, self._fragments = Samples(), b"", 0, 0
+        self._samples, self._moov, self._scanned, self._fragments, self._known = Samples(), b"", 0, 0, None
 
     def _scan(self, file: BinaryIO, size: int) -> None:
-        while (at := _box_at(file, self._scanned)) and at.end <= size:
+        while (at := box_at(file, self._scanned)) and at.end <= size:
             if at.kind == b"moov":
                 self._start = os.pread(file.fileno(), at.body, 0)
                 self._read_moov(_read(file, at))
             elif at.kind == b"moof":
-                following = _box_at(file, at.end)
+                following = box_at(file, at.end)
                 if following is None or following.kind != b"mdat" or following.end > size:
                     return  # its pictures are not there yet
                 self._read_moof(_read(file, at), at)
@@ -127,6 +132,8 @@ class Film:
         if table is None or header is None:
             raise Broken
         (self._timescale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
+        if not self._timescale:
+            raise Broken
         read_table(table, self._samples)
 
     def _read_moof(self, data: bytes, at: Box) -> None:
@@ -136,6 +143,8 @@ class Film:
             read_fragment(track, at.start, self._samples)
 
     def _note_version(self, state: os.stat_result) -> None:
+        if self.end_tick > MAX_TICKS:
+            raise Broken
         size = self._scanned if self.torn else state.st_size
         head = _head(self._moov, self._samples, self._timescale, size) if self.torn else b""
         name = f"{state.st_ino:x}-{size:x}-" + ("open" if self.torn else f"{state.st_mtime_ns:x}")
@@ -143,10 +152,6 @@ class Film:
         self._versions[name] = Version(head, size, f'"{name}"')
         while len(self._versions) > 3:
             del self._versions[next(iter(self._versions))]
-
-
-def _box_at(file: BinaryIO, offset: int) -> Box | None:
-    return head_of(os.pread(file.fileno(), 16, offset), offset)
 
 
 def _read(file: BinaryIO, at: Box) -> bytes:

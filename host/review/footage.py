@@ -22,7 +22,7 @@ from typing import Self
 from host.record import topics
 from host.record.entry import COLUMNS, Entry, Event, decode
 from host.record.ledger import Place, ledger_path
-from host.record.session import sync_folder
+from host.record.storage import sync_folder
 from host.record.tape import Tape
 from host.review.gaps import gaps_between
 from host.review.reader import Reader
@@ -184,7 +184,8 @@ def _check_room(path: Path, floor_bytes: int) -> None:
 
 def _copy(footage: Footage, path: Path, check: Callable[[], object]) -> int:
     """Write what the footage has as a new tape; how many frames that is."""
-    path.unlink(missing_ok=True)
+    for earlier in (path, ledger_path(path)):
+        earlier.unlink(missing_ok=True)
     count = 0
     events = deque(footage.events())
     with Tape(path, footage.car) as tape:

@@ -20,20 +20,21 @@ import msgspec
 from aiohttp import hdrs, web
 
 from host.assets import answer, read_assets
-from host.record.session import VIDEO
+from host.record.session import TAPE, VIDEO
+from host.record.storage import open_to_read
 from host.review.film import Film, FilmError
 from host.review.films import Films
 from host.review.frames import WishError, draw, read_wish
 from host.review.ranges import send
 from host.review.redraw import Outdated, Redraw, RedrawError
 from host.review.scan import FootageError
+from host.review.sessions import NAME
 from host.review.shelf import Shelf, ShelfError, Unknown
 from host.review.timeline import tell
 
 if TYPE_CHECKING:
     from host.review.footage import Footage
 
-TAPE = "frames.mcap"
 MAX_INDEX = 10**9
 T = TypeVar("T")
 
@@ -49,11 +50,11 @@ class Player:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/review/{name}", self.page),
-            web.get("/sessions/{name}/overlay.mp4", self.video),
-            web.get("/sessions/{name}/frames.mcap", self.tape),
-            web.get("/sessions/{name}/frames/{index}.jpg", self.frame),
-            web.get("/api/sessions/{name}/timeline", self.timeline),
+            web.get("/review/" + NAME, self.page),
+            web.get(f"/sessions/{NAME}/overlay.mp4", self.video),
+            web.get(f"/sessions/{NAME}/frames.mcap", self.tape),
+            web.get(f"/sessions/{NAME}/frames/{{index}}.jpg", self.frame),
+            web.get(f"/api/sessions/{NAME}/timeline", self.timeline),
             web.get("/api/review/pilots", self.pilots),
         ]
 
@@ -65,11 +66,12 @@ class Player:
         path = await _ask(self._shelf.folder, _name(request)) / VIDEO
         version = request.query.get("v", "")
         head, size, etag = await _ask(self._films.ask, path, lambda film: film.at(version))
-        return await _sending(send(request, path, "video/mp4", head=head, size=size, etag=etag))
+        file = await _ask(open_to_read, path)
+        return await send(request, file, "video/mp4", head=head, size=size, etag=etag)
 
     async def tape(self, request: web.Request) -> web.StreamResponse:
         path = await _ask(self._shelf.folder, _name(request)) / TAPE
-        return await _sending(send(request, path, "application/octet-stream"))
+        return await send(request, await _ask(open_to_read, path), "application/octet-stream")
 
     async def timeline(self, request: web.Request) -> web.StreamResponse:
         name, first = _name(request), _number(request.query.get("from", "0"))
@@ -131,14 +133,8 @@ async def _ask(question: Callable[..., T], *arguments: object) -> T:
     except ShelfError as why:
         raise web.HTTPConflict(text=str(why)) from why
     except OSError as why:
-        raise web.HTTPNotFound(text=f"This cannot be read: {why.strerror or why}.") from why
-
-
-async def _sending(answer: Awaitable[web.StreamResponse]) -> web.StreamResponse:
-    try:
-        return await answer
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as why:
-        raise web.HTTPNotFound(text=f"This session has no such file, or it cannot be read: {why.strerror}.") from why
+        why_not = why.strerror or why
+        raise web.HTTPNotFound(text=f"This session has no such file, or it cannot be read: {why_not}.") from why
 
 
 async def _drawing(picture: Awaitable[T]) -> T:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from email.utils import formatdate
-from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import hdrs, web
 
@@ -39,15 +39,20 @@ def wanted(header: str, size: int) -> tuple[int, int] | None:
 
 
 async def send(
-    request: web.Request, path: Path, content_type: str, *, head: bytes = b"", size: int | None = None, etag: str = ""
+    request: web.Request,
+    file: BinaryIO,
+    content_type: str,
+    *,
+    head: bytes = b"",
+    size: int | None = None,
+    etag: str = "",
 ) -> web.StreamResponse:
-    """`head`, then the first `size` bytes of the file (all of it where None). Raises OSError before anything is sent.
+    """`head`, then the first `size` bytes of the file (all of it where None), which is closed then.
 
     etag: names these bytes; where empty, the file's number, size and time do.
     """
-    descriptor = await asyncio.to_thread(os.open, path, os.O_RDONLY)
-    try:
-        state = os.fstat(descriptor)
+    with file:
+        state = os.fstat(file.fileno())
         size = state.st_size if size is None else min(size, state.st_size)
         etag = etag or f'"{state.st_ino:x}-{state.st_size:x}-{state.st_mtime_ns:x}"'
         headers: dict[str, str] = {
@@ -56,9 +61,7 @@ async def send(
             hdrs.LAST_MODIFIED: formatdate(int(state.st_mtime), usegmt=True),
             hdrs.CONTENT_TYPE: content_type,
         }
-        return await _answer(request, descriptor, head, len(head) + size, headers)
-    finally:
-        os.close(descriptor)
+        return await _answer(request, file.fileno(), head, len(head) + size, headers)
 
 
 async def _answer(
@@ -82,9 +85,9 @@ async def _answer(
         if request.method != hdrs.METH_HEAD:
             await _copy(response, descriptor, head, first, end)
         await response.write_eof()
-    except ConnectionResetError:
+    except (OSError, EOFError):
         if request.transport is not None:
-            request.transport.close()  # the client left, or must learn that the rest does not come
+            request.transport.close()  # the client left, or must learn that the disk does not give the rest
     return response
 
 
@@ -103,6 +106,6 @@ async def _copy(response: web.StreamResponse, descriptor: int, head: bytes, firs
             count = min(PIECE_BYTES, end - first)
             piece = await asyncio.to_thread(os.pread, descriptor, count, first - len(head))
         if not piece:
-            raise ConnectionResetError("the file became shorter while it was sent")
+            raise EOFError
         await response.write(piece)
         first += len(piece)

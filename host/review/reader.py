@@ -17,6 +17,7 @@ from pathlib import Path
 from host.record import topics
 from host.record.entry import Entry, Event, decode, numbers
 from host.record.ledger import EVENT_ROW, FRAME_ROW, ROW, Place, ledger_path, row
+from host.record.storage import open_file
 from host.record.tape import CHUNK_HEAD_BYTES
 from host.review import scan
 from host.review.rows import LedgerFile, Rows, cells, write_ledger
@@ -255,6 +256,6 @@ class Reader:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return open_file(path)
     except OSError as why:
         raise FootageError(str(why.strerror)) from why

@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from host.record.session import sync_folder
+from host.record.storage import sync_folder
+from host.review.demux import open_video
 
 MAX_LOST_BYTES = 16_000_000
 """What a crash may have torn. A video with more that cannot be read has another trouble, and stays as it is."""
@@ -39,7 +40,7 @@ def count(video: Path, check: Check = lambda: None) -> Length:
     """Of a video that may be torn; 0, 0 when not even its first frame can be decoded. Raises OSError."""
     length = Length(0, 0.0)
     try:
-        with av.open(str(video)) as source:
+        with open_video(video) as source:
             for packet in _packets(source):
                 check()
                 length = _longer(length, packet)
@@ -65,8 +66,9 @@ def remux(video: Path, part: Path, check: Check = lambda: None) -> Length:
 
 def _copy(video: Path, part: Path, check: Check) -> Length:
     length, lost_bytes = Length(0, 0.0), video.stat().st_size
+    part.unlink(missing_ok=True)
     try:
-        with av.open(str(video)) as source, av.open(str(part), "w", format="mp4") as target:
+        with open_video(video) as source, av.open(str(part), "w", format="mp4") as target:
             stream = target.add_stream_from_template(source.streams.video[0])
             stream.time_base = source.streams.video[0].time_base
             for packet in _packets(source):

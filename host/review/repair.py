@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from host.record.session import MANIFEST, VIDEO, Manifest, RecordError, read_manifest, write_manifest
+from host.record.session import MANIFEST, TAPE, VIDEO, Manifest, RecordError, read_manifest, write_manifest
+from host.record.storage import open_to_read
+from host.review.boxes import box_at
 from host.review.files import being_written, changed_s
-from host.review.summary import TAPE
 
 LEFT = "the host ended without closing the video"
 NO_FRAME = f"{VIDEO} has no readable frame"
@@ -126,20 +127,12 @@ def repair(found: Repaired, floor_bytes: int, stopping: Callable[[], bool] = lam
 
 def in_fragments(video: Path) -> bool:
     """Whether a video is still in the pieces it was written in: it has a `moof` box."""
-    with contextlib.suppress(OSError), video.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size
+    with contextlib.suppress(OSError), open_to_read(video) as file:
         at = 0
-        while at + 8 <= end:
-            file.seek(at)
-            header = file.read(16)
-            if header[4:8] == b"moof":
+        while found := box_at(file, at):
+            if found.kind == b"moof":
                 return True
-            size = int.from_bytes(header[:4], "big")
-            if size == 1:
-                size = int.from_bytes(header[8:16], "big")
-            if size < 8:
-                return False
-            at += size
+            at = found.end
     return False
 
 
@@ -152,12 +145,12 @@ def _repair(folder: Path, floor_bytes: int, stopping: Callable[[], bool]) -> Rep
         if stopping():
             raise _Stopped
 
-    wrongs = [_mend_tape(folder / TAPE)]
-    (frames, duration_s), wrong = _mend_video(folder / VIDEO, floor_bytes, check)
+    tape_wrong = _mend_tape(folder / TAPE, floor_bytes, check)
+    (frames, duration_s), video_wrong = _mend_video(folder / VIDEO, floor_bytes, check)
     manifest = msgspec.structs.replace(
         read_manifest(folder),
         status="recovered" if frames else "failed",
-        reason="; ".join([LEFT if frames else NO_FRAME, *filter(None, [*wrongs, wrong])]),
+        reason="; ".join([LEFT if frames else NO_FRAME, *filter(None, [tape_wrong, video_wrong])]),
         frames=frames,
         duration_s=round(duration_s, 6),
     )
@@ -181,16 +174,18 @@ def _mend_video(video: Path, floor_bytes: int, check: Callable[[], None]) -> tup
         return count(video, check), f"{VIDEO} stays in fragments: {why}"
 
 
-def _mend_tape(tape: Path) -> str:
-    """Why it cannot be mended; empty where it was, or there is none."""
+def _mend_tape(tape: Path, floor_bytes: int, check: Callable[[], None]) -> str:
+    """Why it cannot be mended; empty where it was, or there is none. Raises what `check` raises."""
     if not tape.exists():
         return ""
     from host.review.footage import FootageError, mend
 
     try:
-        mend(tape)
-    except (FootageError, OSError) as why:
-        return f"{TAPE} cannot be mended: {why}"
+        mend(tape, floor_bytes, check)
+    except FootageError as why:
+        return str(why)
+    except OSError as why:
+        return f"{TAPE} cannot be mended: {why.strerror or why}"
     return ""
 
 
@@ -198,7 +193,7 @@ def _mend_tape(tape: Path) -> str:
 def _repairing(video: Path) -> Iterator[bool]:
     """Keep others from repairing the same video; False where somebody does."""
     try:
-        file = video.open("rb")
+        file = open_to_read(video)
     except FileNotFoundError:
         yield True
         return

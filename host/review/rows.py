@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import secrets
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from host.record.ledger import CELLS, FIRST_NUMBER, HEAD_BYTES, ROW, Place, head
+from host.record.storage import open_file, replacing
 
 BLOCK_BYTES = 4096 * ROW.size
 _PLACES = len(Place._fields)
@@ -86,7 +86,7 @@ class LedgerFile:
         if self._file >= 0 or self._at or not self._identity:
             return
         with contextlib.suppress(OSError):
-            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = open_file(self._path)
             if self._read(HEAD_BYTES, 0) == head(self._identity):
                 self._at = HEAD_BYTES
             else:
@@ -118,11 +118,6 @@ def cells(rows: bytes | memoryview, number: int) -> list[int]:
 
 def write_ledger(path: Path, identity: bytes, rows: Iterable[bytes]) -> None:
     """Put a ledger in the place of whatever is there, in one step. Raises OSError."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("xb") as out:
-            out.write(head(identity))
-            out.writelines(rows)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as out:
+        out.write(head(identity))
+        out.writelines(rows)

@@ -6,8 +6,8 @@ from itertools import groupby
 
 from host.review.boxes import boxes, find, full_box
 
-MAX_FRAMES = 1 << 23
-"""Three days at 30 frames/s; a broken file may claim any number."""
+MAX_FRAMES = 1 << 20
+"""Nine hours at 30 frames/s; a broken file may claim any number."""
 NOT_SYNC = 0x10000
 """Flag of a sample that cannot be decoded on its own."""
 
@@ -65,23 +65,24 @@ def _table(stbl: bytes, kind: bytes, columns: int, number: str = "I") -> "array[
     return _integers(data, number, 8, rows * columns)
 
 
-def _possible(count: int) -> int:
+def _check_possible(count: int) -> None:
     if count > MAX_FRAMES:
         raise Broken
-    return count
 
 
 def read_table(stbl: bytes, samples: Samples) -> None:
     """Sample tables of a moov: all frames of a closed video, the first fragment's of one being written."""
     sizes = find(stbl, b"stsz") or bytes(12)
     fixed, count = struct.unpack_from(">II", sizes, 4)
-    count = _possible(count)
+    _check_possible(count)
     samples.sizes.extend(array("I", [fixed]) * count if fixed else _integers(sizes, "I", 12, count))
     times = _table(stbl, b"stts", 2)
-    for run, duration in zip(times[::2], times[1::2], strict=True):
-        samples.durations.extend(array("I", [duration]) * _possible(run))
+    for run, duration in zip(times[::2], times[1::2], strict=False):
+        _check_possible(len(samples.durations) + run)
+        samples.durations.extend(array("I", [duration]) * run)
     samples.syncs.extend(_table(stbl, b"stss", 1))
     offsets = _table(stbl, b"stco", 1) or _table(stbl, b"co64", 1, "Q")
+    _check_possible(len(offsets))
     runs = _table(stbl, b"stsc", 3)
     firsts = [*runs[::3], len(offsets) + 1]
     for index, per_chunk in enumerate(runs[1::3]):
@@ -108,8 +109,9 @@ def _read_run(trun: bytes, base: int, defaults: tuple[int, int, int], samples: S
     flags, (count,), fields = _flags(trun), struct.unpack_from(">I", trun, 4), _Fields(trun, 8)
     offset = base + fields.take(flags & 1, ">i", 0)
     first = fields.take(flags & 4, ">I", defaults[2])
+    _check_possible(len(samples) + count)
     run = []
-    for index in range(_possible(count)):
+    for index in range(count):
         duration = fields.take(flags & 0x100, ">I", defaults[0])
         size = fields.take(flags & 0x200, ">I", defaults[1])
         own = fields.take(flags & 0x400, ">I", defaults[2] if index else first)

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from host.record.notes import Bookmark, Notes, change_notes, new_bookmark, plain, read_notes, with_bookmark
-from host.record.session import MANIFEST, TICKS_HZ
+from host.record.session import MANIFEST, TAPE, TICKS_HZ
 from host.review.files import changed_s, disk_usage, entries, inside, leftovers, move, size_bytes
 from host.review.footages import Footages
 from host.review.limits import Disk, Forecast, Limits, Stored, forecast, surplus
 from host.review.repair import Repaired, Repairing
-from host.review.summary import TAPE, Summaries, Summary, open_now
+from host.review.summary import Summaries, Summary, open_now
 
 if TYPE_CHECKING:
     from host.review.footage import Footage
@@ -193,7 +193,7 @@ class Shelf:
 
     def empty(self) -> Names:
         """Remove for good what is in the trash; their names."""
-        return [one.name for one in self.trash() if self._remove(self.directory / TRASH / one.name)]
+        return [folder.name for folder in entries(self.directory / TRASH) if self._remove(folder)]
 
     def tidy(self) -> Names:
         """Remove for good what the limits leave no room for, trash first; the names of what went.

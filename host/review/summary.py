@@ -9,10 +9,8 @@ from pathlib import Path
 import msgspec
 
 from host.record.notes import NOTES, Bookmark, Notes, read_notes
-from host.record.session import MANIFEST, Manifest, RecordError, read_manifest
+from host.record.session import MANIFEST, TAPE, Manifest, RecordError, read_manifest
 from host.review.files import being_written, size_bytes
-
-TAPE = "frames.mcap"
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +39,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     has_frames: bool
     """There is a tape, frames.mcap, beside the video."""
     bookmarks: list[Bookmark]
+    follows: str
+    """The session that this one goes on from, without a frame between; empty where it is a beginning."""
 
 
 class Summaries:
@@ -114,6 +114,7 @@ def _summary(folder: Path, manifest: Manifest, notes: Notes, files: dict[str, os
         bytes=sum(_bytes(folder / name, state) for name, state in files.items()),
         has_frames=TAPE in files,
         bookmarks=notes.bookmarks,
+        follows=manifest.follows,
     )
 
 

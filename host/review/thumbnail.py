@@ -10,8 +10,13 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from host.record.session import VIDEO
+from host.record.storage import read_file, replacing
+from host.review.demux import open_video
 
 THUMBNAIL = "thumbnail.jpg"
+MAX_BYTES = 1024 * 1024
+START, END = b"\xff\xd8", b"\xff\xd9"
+"""Of a JPEG."""
 WIDTH = 320
 TIME_BASE = Fraction(1, 25)
 KEY_FRAMES = 10
@@ -24,22 +29,22 @@ def thumbnail(folder: Path) -> bytes | None:
     """The session's thumbnail as a JPEG, made when there is none; None while its video has no frame."""
     path = folder / THUMBNAIL
     with contextlib.suppress(OSError):
-        return path.read_bytes()
+        known = read_file(path, MAX_BYTES)
+        if known.startswith(START) and known.endswith(END):
+            return known
     frame = first_good_frame(folder / VIDEO)
     if frame is None:
         return None
     jpeg = _jpeg(frame)
-    part = path.with_suffix(".part")
-    with contextlib.suppress(OSError):
-        part.write_bytes(jpeg)
-        part.replace(path)
+    with contextlib.suppress(OSError), replacing(path) as file:
+        file.write(jpeg)
     return jpeg
 
 
 def first_good_frame(video: Path) -> VideoFrame | None:
     """The first key frame that is not all of one brightness, else the least uniform; None where nothing decodes."""
     best, best_spread = None, -1
-    with contextlib.suppress(av.FFmpegError, OSError), av.open(str(video)) as container:
+    with contextlib.suppress(av.FFmpegError, OSError), open_video(video) as container:
         stream = container.streams.video[0]
         stream.codec_context.skip_frame = "NONKEY"
         stream.codec_context.thread_count = 1

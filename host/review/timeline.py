@@ -6,6 +6,7 @@ Little-endian. The columns are those of the tape (see host/record/entry.py), NaN
 30 frames/s takes 8 MB; of a session being recorded the rows from a given one on suffice.
 """
 
+import contextlib
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ import msgspec
 from host.record import entry
 from host.record.session import TICKS_HZ
 from host.review.gaps import gaps_between
+from host.review.scan import FootageError
 
 if TYPE_CHECKING:
     from host.review.film import Film
@@ -61,9 +63,9 @@ class Head(msgspec.Struct, kw_only=True):
     start_unix_s: float | None
     """Wall clock at the first frame."""
     pictures: list[str]
-    """Kinds of pictures that the tape holds of its first frame."""
+    """Kinds of pictures that the tape holds of some frames at least."""
     look: dict[str, object] | None
-    """How the overlay was drawn at first."""
+    """How the overlay was drawn at first; None where that cannot be read."""
 
 
 def tell(footage: "Footage | None", film: "Film | None", first: int, *, recording: bool, trouble: str = "") -> bytes:
@@ -81,7 +83,6 @@ def tell(footage: "Footage | None", film: "Film | None", first: int, *, recordin
 def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], Head]":
     frames = len(footage)
     first = min(first, frames)
-    first_entry = footage.entry(0)
     head = Head(
         first=first,
         frames=frames,
@@ -91,13 +92,19 @@ def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], H
         trouble="",
         gaps=footage.gaps(),
         events=[Told(event.tick, event.kind, event.text) for event in footage.events()],
-        start_unix_s=first_entry.unix_ns / 1e9,
+        start_unix_s=footage.column("unix_s")[0],
         pictures=footage.kinds(),
-        look=msgspec.to_builtins(first_entry.frame.look),
+        look=_first_look(footage),
     )
     ticks = array("d", footage.ticks[first:frames])
     columns = (array("f", footage.column(name)[first:frames]) for name in COLUMNS)
     return [ticks, *columns], head
+
+
+def _first_look(footage: "Footage") -> dict[str, object] | None:
+    with contextlib.suppress(FootageError):
+        return msgspec.structs.asdict(footage.entry(0).frame.look)
+    return None
 
 
 def _of_film(ticks: "array[int]", first: int) -> "tuple[Iterable[array[float]], Head]":
