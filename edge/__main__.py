@@ -27,11 +27,11 @@ from edge.methods import CATALOG
 from edge.pilot import Pilot, PilotError
 from edge.pipeline import Pipeline
 from edge.publish import Publisher, PublishError
+from edge.start import BUNDLED_PILOT
 from wire import Look, Name
 
 log = logging.getLogger("edge")
 
-BUNDLED_PILOT = Path(__file__).parent.parent / "models" / "pilot.tflite"
 SIZE = r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$"
 
 

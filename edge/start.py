@@ -13,6 +13,8 @@ from edge.card import Card
 from edge.plan import MAX_OUTPUT_VALUES, Plan, check_operators, dimensions, open_size
 from edge.tflite import Model, PilotError
 
+BUNDLED_PILOT = Path(__file__).parents[1] / "models" / "pilot.tflite"
+"""The one that comes with PilotLens."""
 MAX_FILE_BYTES = 512 * 2**20
 
 

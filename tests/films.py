@@ -20,6 +20,7 @@ from tests.test_tub import IMAGE, record
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 64, 48
+X264 = {"crf": "18", "x264-params": "bframes=3:b-adapt=0:scenecut=0"}
 
 
 def picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
@@ -44,6 +45,16 @@ def tub(folder: Path, count: int, *, step_ms: float = 50, **fields: Any) -> Path
     return folder
 
 
+def paused(folder: Path, count: int, *, at: int, pause_ms: float) -> Path:
+    """The same, with a pause before frame `at`."""
+    catalog = tub(folder, count) / "catalog_0.catalog"
+    records = [json.loads(line) for line in catalog.read_text().splitlines()]
+    for entry in records[at:]:
+        entry["_timestamp_ms"] += pause_ms
+    catalog.write_text("\n".join(map(json.dumps, records)))
+    return folder
+
+
 def images(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
     for index in range(count):
@@ -51,17 +62,24 @@ def images(folder: Path, count: int) -> Path:
     return folder
 
 
-def video(path: Path, ticks: Sequence[int], *, codec: str = "libx264", size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
-    """Frames at these ticks of 1/90000 s, with B-frames and few key frames where the codec has such."""
+def video(
+    path: Path,
+    ticks: Sequence[int],
+    *,
+    codec: str = "libx264",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    base: Fraction = Fraction(1, 90_000),
+) -> Path:
+    """Frames at these ticks of `base` seconds, with B-frames and few key frames where the codec has such."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options={"crf": "18"} if codec == "libx264" else {})
+        stream = container.add_stream(codec, rate=30, options=X264 if codec == "libx264" else {})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p" if codec != "mjpeg" else "yuvj420p"
-        stream.codec_context.time_base = stream.time_base = Fraction(1, 90_000)
+        stream.codec_context.time_base = stream.time_base = base
         stream.codec_context.gop_size = 40
         for index, tick in enumerate(ticks):
             frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
-            frame.pts, frame.time_base = tick, Fraction(1, 90_000)
+            frame.pts, frame.time_base = tick, base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path

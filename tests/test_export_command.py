@@ -82,6 +82,7 @@ def test_nothing_is_overwritten_without_being_told(shelf: Path, capsys: pytest.C
         ([NAME, "-o", "a.mp4", "--from", "2", "--to", "1"], "there is nothing between 2 s and 1 s: the end must come"),
         ([NAME, "-o", "a.csv", "--from", "9"], f"the session {NAME} holds no frame between 9 s and the end: its last"),
         ([NAME, "-o", "nowhere/a.csv"], "a.csv could not be made in nowhere: No such file or directory"),
+        ([NAME, "-o", "nowhere/", "--format", "csv"], "there is no folder nowhere/: make it first, or name a file"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(

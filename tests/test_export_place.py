@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from host.record.session import VIDEO
+from host.record.tape import TAPE
 from host.review.export.place import LEFT_S, PREFIX, check_free, move, workroom
 from host.review.export.source import ExportError
+from tests.exports import Making
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,6 +85,17 @@ def test_a_link_to_nowhere_is_something_too(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="is there already"):
         move(tmp_path / "made", tmp_path / "link", overwrite=False)
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", [VIDEO, TAPE])
+def test_what_was_recorded_is_never_replaced_by_an_export_of_it(tmp_path: Path, name: str, overwrite: bool) -> None:
+    place = Making().session(tmp_path) / name
+    before = place.read_bytes()
+    (tmp_path / "made").write_bytes(b"a part of it")
+    with pytest.raises(ExportError, match=f"{name} is in a session's own folder: name another place with -o"):
+        move(tmp_path / "made", place, overwrite=overwrite)
+    assert place.read_bytes() == before
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -12,7 +12,7 @@ import av
 import psutil
 import pytest
 
-from host.render.command import BUNDLED_PILOT
+from edge.start import BUNDLED_PILOT
 from host.render.crew import Outcome, Ticket
 from host.render.options import parser, wish
 from host.render.plan import Film, pilot_files, plan
@@ -22,7 +22,7 @@ from host.render.scene import Shot
 from host.render.segment import Segment, unpacked
 from host.render.store import FOLDER, Store
 from host.render.work import LocalCrew
-from tests.films import ROOT, command, images, jpeg, picture, render, summary, ticks, tub, video
+from tests.films import ROOT, command, images, jpeg, paused, picture, render, summary, ticks, tub, video
 from tests.recordings import until
 from tests.test_render_reels import session
 
@@ -109,7 +109,82 @@ def test_a_dry_run_says_and_makes_nothing(tmp_path: Path, capsys: pytest.Capture
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_says_what_is_there_and_what_would_stop_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, film = images(tmp_path / "i", 5), tmp_path / "i.mp4"
+    assert render(folder, "-o", film) == 0
+    capsys.readouterr()
+    assert render(folder, "-o", film, "--dry-run") == 0
+    assert capsys.readouterr().out == f"{film} is there already\n"
+    assert render(folder, "-o", film, "--dry-run", "--qp", "5") == 2
+    assert "in the way" in capsys.readouterr().err
+    assert render(folder, "-o", film, "--dry-run", "--workers", "none") == 2
+    assert "option 'workers'" in capsys.readouterr().err
+
+
 # --- again
+
+
+def test_where_all_is_there_nothing_is_said_to_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, film = images(tmp_path / "i", 5), tmp_path / "i.mp4"
+    assert render(folder, "-o", film) == 0
+    capsys.readouterr()
+    assert render(folder, "-o", film) == 0
+    assert capsys.readouterr().out == f"{film} is there already\n"
+
+
+def test_a_table_that_is_wanted_later_is_made_with_the_film(tmp_path: Path) -> None:
+    folder, film = images(tmp_path / "i", 5), tmp_path / "i.mp4"
+    assert render(folder, "-o", film, "--no-csv") == 0
+    before = film.read_bytes()
+    assert render(folder, "-o", film) == 0
+    assert len(rows(film)) == 5
+    assert film.read_bytes() == before
+    made = film.stat().st_mtime_ns
+    assert render(folder, "-o", film, "--no-csv") == 0
+    assert film.stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_what_somebody_else_has_beside_the_film_is_not_overwritten_unasked(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, theirs = images(tmp_path / "drive", 5), tmp_path / f"drive{suffix}"
+    theirs.write_text("a day's telemetry")
+    assert render(folder, "-o", tmp_path) == 2
+    assert f"{theirs} is in the way" in capsys.readouterr().err
+    assert theirs.read_text() == "a day's telemetry"
+    assert not (tmp_path / "drive.mp4").exists()
+    assert render(folder, "-o", tmp_path, "--overwrite") == 0
+    assert summary(tmp_path / "drive.mp4").frames == 5
+
+
+def test_a_source_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip, folder = video(tmp_path / "drive.mp4", [0, 3000, 6000]), tub(tmp_path / "t", 4)
+    for source, out, theirs in (
+        (clip, tmp_path, clip),
+        (clip, clip, clip),
+        (folder, folder / "manifest.mp4", folder / "manifest.json"),
+    ):
+        before = theirs.read_bytes()
+        assert render(source, "-o", out, "--overwrite") == 2
+        assert f"{theirs} belongs to the source {source}" in capsys.readouterr().err
+        assert theirs.read_bytes() == before
+    assert render(folder, "-o", folder) == 0
+    assert render(folder, "-o", folder, "--scale", "1", "--overwrite") == 0
+
+
+def test_a_run_that_died_between_the_film_and_its_summary_goes_on(tmp_path: Path) -> None:
+    folder, film = images(tmp_path / "i", 5), tmp_path / "i.mp4"
+    planned = one_film(folder, film)
+    with Store(tmp_path) as store, LocalCrew(1) as crew:
+        store.forget = lambda film: None  # type: ignore[method-assign]  # it did not come so far
+        Production([planned], store).run(crew)
+    film.with_suffix(".json").unlink()
+    assert render(folder, "-o", film) == 0
+    assert summary(film).complete
+    assert not pieces(tmp_path)
 
 
 def test_a_finished_film_is_left_alone_and_another_one_not_overwritten(
@@ -199,14 +274,14 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path: Path, undistur
 
 
 class Clumsy(LocalCrew):
-    """Never manages the second segment."""
+    """Never manages one of the segments: the second, if not told another."""
 
-    tries = 0
+    hard, tries = 1, 0
 
     def wait(self, seconds: float) -> list[Outcome]:
         outcomes = super().wait(seconds)
-        self.tries += sum(outcome.ticket.number == 1 for outcome in outcomes)
-        return [Outcome(it.ticket, None, why="it slipped") if it.ticket.number == 1 else it for it in outcomes]
+        self.tries += sum(outcome.ticket.number == self.hard for outcome in outcomes)
+        return [Outcome(it.ticket, None, why="it slipped") if it.ticket.number == self.hard else it for it in outcomes]
 
 
 def test_what_nobody_can_render_is_tried_again_then_reported_then_tried_by_the_next_run(tmp_path: Path) -> None:
@@ -225,6 +300,16 @@ def test_what_nobody_can_render_is_tried_again_then_reported_then_tried_by_the_n
     assert len(pieces(tmp_path / "out")) == 2
     assert render(folder, "-o", tmp_path / "out") == 0
     assert ticks(film.path) == [4500 * i for i in range(1000)]
+
+
+def test_a_film_without_a_frame_leaves_nothing_in_its_places(tmp_path: Path) -> None:
+    film = one_film(images(tmp_path / "i", 5), out := tmp_path / "out")
+    with Store(out) as store, Clumsy(1) as crew:
+        crew.hard = 0
+        made = Production([film], store)
+        made.run(crew)
+    assert "it slipped, nor can any other frame be shown" in made.failed[0]
+    assert list(out.iterdir()) == []
 
 
 def test_a_worker_that_raises_says_what_and_works_on(tmp_path: Path) -> None:
@@ -332,12 +417,7 @@ def test_one_broken_tub_among_others_spoils_nothing_but_itself(
 
 
 def test_pauses_are_left_out_of_the_film_and_not_of_the_table_unless_they_are_wanted(tmp_path: Path) -> None:
-    folder = tub(tmp_path / "tub", 6)
-    catalog = folder / "catalog_0.catalog"
-    records = [json.loads(line) for line in catalog.read_text().splitlines()]
-    for number in (4, 5):
-        records[number]["_timestamp_ms"] += 60_000
-    catalog.write_text("\n".join(map(json.dumps, records)))
+    folder = paused(tmp_path / "tub", 6, at=4, pause_ms=60_000)
     taken = [4500 * number + (5_400_000 if number > 3 else 0) for number in range(6)]
     assert render(folder, "-o", tmp_path / "short.mp4") == 0
     assert render(folder, "-o", tmp_path / "long.mp4", "--keep-pauses") == 0

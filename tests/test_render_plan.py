@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError
+from edge.start import BUNDLED_PILOT
 from host.record.session import TICKS_HZ
-from host.render.command import BUNDLED_PILOT
 from host.render.options import parser, wish
 from host.render.plan import FIRST_SHOTS, SHOTS, Film, _spans, pilot_files, plan
 from host.render.reels import open_reels
 from host.render.scene import CHART_S
 from host.render.segment import WARM_MAPS
 from host.render.wish import PlanError
-from tests.films import HEIGHT, WIDTH, images, jpeg, tub
+from tests.films import HEIGHT, WIDTH, images, jpeg, paused, tub, video
 from wire import Look
 
 
@@ -77,6 +77,11 @@ def test_what_is_said_of_the_picture_is_what_the_scene_has(tmp_path: Path) -> No
     assert (scene.chart, scene.recorded, scene.titles, scene.size) == (True, False, False, (WIDTH, HEIGHT))
 
 
+def test_a_number_may_begin_with_its_point(tmp_path: Path) -> None:
+    (film,) = planned(images(tmp_path / "i", 2), "--scale=.5", "--gamma=.30", "--fps=.5")
+    assert (film.scene.scale, film.scene.panels[0].look.gamma, film.fps) == (0.5, 0.3, 0.5)
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -118,6 +123,8 @@ def test_one_film_s_name_is_not_for_several_and_a_file_is_no_folder(tmp_path: Pa
         planned(sources[0], out=tmp_path / "file")
     with pytest.raises(PlanError, match="twice"):
         planned(sources[0], tmp_path / "b" / ".." / "a", out=tmp_path)
+    with pytest.raises(PlanError, match=r"film.mkv would be no MP4: name it film.mp4, or give a folder"):
+        planned(sources[0], out=tmp_path / "film.mkv")
     (tmp_path / "x.mp4").mkdir()
     assert planned(sources[0], out=tmp_path / "x.mp4")[0].path == tmp_path / "x.mp4" / "a.mp4"
 
@@ -150,6 +157,40 @@ def test_size_is_that_of_the_first_frame_that_can_be_shown(tmp_path: Path) -> No
 def test_ranges_by_number_and_by_seconds(tmp_path: Path, start: str, end: str, wanted: tuple[int, int]) -> None:
     (film,) = planned(images(tmp_path / "i", 40), f"--start={start}", f"--end={end}")
     assert (film.spans[0].start, film.spans[-1].stop) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted", "seconds"),
+    [
+        ((), (20, 30), 0.5),
+        (("--keep-pauses",), (20, 30), 0.5),
+        (("--keep-pauses", "--start=61.01s"), (21, 30), 0.45),
+        (("--fps=10", "--start=2s"), (20, 30), 1.0),
+    ],
+)
+def test_seconds_are_those_of_the_film(
+    tmp_path: Path, options: tuple[str, ...], wanted: tuple[int, int], seconds: float
+) -> None:
+    """Of a tub in which somebody carried the car back for a minute, before its frame 20."""
+    (film,) = planned(paused(tmp_path / "t", 30, at=20, pause_ms=60_000), "--start=1s", *options)
+    assert (film.spans[0].start, film.spans[-1].stop) == wanted
+    assert film.seconds == pytest.approx(seconds)
+
+
+def test_a_note_tells_of_the_film_that_is_made(tmp_path: Path) -> None:
+    folder = paused(tmp_path / "t", 30, at=20, pause_ms=60_000)
+    notes = [planned(folder, *options)[0].note for options in ((), ("--keep-pauses",), ("--fps=10",))]
+    assert "pauses longer than 2 s are left out" in notes[0]
+    assert notes[1:] == ["", ""]
+
+
+def test_a_gap_that_no_film_can_hold_is_a_sentence_unless_it_is_not_in_the_film(tmp_path: Path) -> None:
+    video(source := tmp_path / "long.mkv", [0, 9000, 90_000 * 86_400, 90_000 * 86_401])
+    for options in ((), ("--start=1",), ("--keep-pauses",)):
+        with pytest.raises(PlanError, match="a pause of 24 h, more than a film can hold: choose a part"):
+            planned(source, *options)
+    for options, frames in (("--start=2",), 2), (("--end=1",), 1), (("--fps=20",), 4):
+        assert len(planned(source, *options)[0]) == frames
 
 
 @given(st.integers(0, 5000), st.integers(1, 5000), st.sampled_from([(160, 120), (640, 480), (1920, 1080), (8, 4000)]))

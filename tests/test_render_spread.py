@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host.render.command import BUNDLED_PILOT
+from edge.start import BUNDLED_PILOT
 from host.render.crew import CrewError, Outcome, Ticket
 from host.render.options import parser, wish
 from host.render.plan import Film, pilot_files, plan

@@ -7,10 +7,12 @@ a worker. Times are the file's own, frame by frame, for any rate, constant or no
 import bisect
 import contextlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -31,6 +33,15 @@ DEFAULT_FPS = 25.0
 """Where neither the frames nor the file say."""
 AHEAD = 500
 """Frames that are decoded and passed over rather than sought."""
+
+
+class Stored(NamedTuple):
+    """A compressed frame."""
+
+    pts: int | None
+    """When it is shown, in the track's units."""
+    dts: int | None
+    """When it is decoded."""
 
 
 class ClipReel(Reel):
@@ -78,23 +89,17 @@ class ClipReel(Reel):
             side, pixels = max(stream.width, stream.height), stream.width * stream.height
             if side > MAX_SIDE or pixels > MAX_PIXELS:
                 raise ReelError(f"{self.path} is too large, at most {MAX_SIDE} pixels a side are shown")
-            self._base = Fraction(stream.time_base or Fraction(1, TICKS_HZ))
+            base = Fraction(stream.time_base or Fraction(1, TICKS_HZ))
             rate = float(stream.average_rate or DEFAULT_FPS)
-            promised = stream.frames
-            times = _times(container)
-        if not times:
+            promised, reorders = stream.frames, stream.codec_context.has_b_frames
+            stored = _stored(container)
+        if not stored:
             raise ReelError(f"{self.path} holds no frame that can be shown")
-        untimed = sum(time is None for time in times)
-        stamps = sorted({time for time in times if time is not None})
-        self._stamps: array[int] | None = None if untimed else array("q", stamps)
-        self.ticks = self._ticks() if self._stamps else steady(len(times), rate)
-        self.skipped = max(0, promised - len(times))
-        if self.skipped:
-            self.note = f"it is cut off: {len(times)} of {promised} frames are there"
-
-    def _ticks(self) -> "array[int]":
-        stamps = self._stamps or array("q")
-        return increasing(round((stamp - stamps[0]) * self._base * TICKS_HZ) for stamp in stamps)
+        stamps = _stamps(stored)
+        self._stamps = stamps if stamps and _tell_apart(stored, stamps, reorders=reorders) else None
+        self.ticks = _ticks(stamps, base) if stamps else steady(len(stored), rate)
+        self.skipped = max(0, promised - len(stored))
+        self.note = "; ".join(_notes(len(stored), promised, None if stamps else rate))
 
     def _between(self, start: int, stop: int) -> Iterator[tuple[int, VideoFrame]]:
         """The frames that decode, with their numbers."""
@@ -114,7 +119,7 @@ class ClipReel(Reel):
                 yield index, frame
 
     def _number(self, frame: VideoFrame) -> int:
-        """Which of the frames this is: by its time, or by counting where there are none."""
+        """Which of the frames this is: by its time, or by counting where times do not tell them apart."""
         if self._stamps is None or frame.pts is None:
             return self._next
         return max(self._next, min(bisect.bisect_left(self._stamps, frame.pts), len(self._stamps) - 1))
@@ -124,19 +129,22 @@ class ClipReel(Reel):
 
     def _seek(self, index: int) -> None:
         """Go to a place from which this frame can be decoded."""
-        self.close()
-        self._container = container = _opened(self.path)
-        self._frames, self._next = _decode(container), 0
+        container = self._rewind()
         if not index or self._stamps is None:
             return
         container.seek(self._stamps[index], backward=True, stream=container.streams.video[0])
         first = self._decoded()
         if first is None or (first.pts or 0) > self._stamps[index]:  # too far: from the beginning then
-            container.seek(self._stamps[0], backward=True, stream=container.streams.video[0])
-            self._frames = _decode(container)
+            self._rewind()
             return
         self._next = self._number(first)
         self._frames = _again(first, self._frames)
+
+    def _rewind(self) -> InputContainer:
+        self.close()
+        self._container = container = _opened(self.path)
+        self._frames, self._next = _decode(container), 0
+        return container
 
     @staticmethod
     def _jpeg(frame: VideoFrame) -> bytes:
@@ -157,14 +165,43 @@ def _opened(path: Path) -> InputContainer:
     return container
 
 
-def _times(container: InputContainer) -> list[int | None]:
-    """Of each frame, in the order they are stored; up to where the file is broken."""
-    times: list[int | None] = []
+def _stored(container: InputContainer) -> list[Stored]:
+    """The frames in the order they are stored; up to where the file is broken."""
+    found: list[Stored] = []
     with contextlib.suppress(av.FFmpegError):
         for packet in container.demux(container.streams.video[0]):
             if packet.size and not packet.is_discard:
-                times.append(packet.pts)  # noqa: PERF401 - those before an error count
-    return times
+                found.append(Stored(packet.pts, packet.dts))  # noqa: PERF401 - those before an error count
+    return found
+
+
+def _stamps(stored: Sequence[Stored]) -> "array[int] | None":
+    """When each frame is shown, in that order; None where that is not known of all, or time runs back in the file."""
+    shown = sorted(it.pts for it in stored if it.pts is not None)
+    decoded = [it.dts for it in stored if it.dts is not None]
+    known = len(shown) == len(stored) and all(before <= after for before, after in pairwise(decoded))
+    return array("q", shown) if known else None
+
+
+def _tell_apart(stored: Sequence[Stored], stamps: Sequence[int], *, reorders: bool) -> bool:
+    """Whether a frame that was decoded can be known by its time.
+
+    Not where two share one; nor in an AVI with B-frames, where frames have the times of their places in the file.
+    """
+    guessed = reorders and all(it.pts == stamp for it, stamp in zip(stored, stamps, strict=True))
+    return not guessed and all(before < after for before, after in pairwise(stamps))
+
+
+def _ticks(stamps: Sequence[int], base: Fraction) -> "array[int]":
+    return increasing(round((stamp - stamps[0]) * base * TICKS_HZ) for stamp in stamps)
+
+
+def _notes(frames: int, promised: int, rate: float | None) -> Iterator[str]:
+    """rate: instead of times that cannot be believed."""
+    if promised > frames:
+        yield f"it is cut off: {frames} of {promised} frames are there"
+    if rate is not None:
+        yield f"its frames have no times, or none in order: they stand at {rate:g} frames/s"
 
 
 def _decode(container: InputContainer) -> Iterator[VideoFrame]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["main", "parser"]
 
 RESUME = "what is finished is kept, and the same command goes on from there"
-BUNDLED_PILOT = Path(__file__).parents[2] / "models" / "pilot.tflite"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,13 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Raises RenderError and ConfigError."""
+    made_by = _crew(options)
     if options.dry_run:
         films, refused = _plan(options)
-        print("\n".join(map(_told, films)))
+        for film in _missing(films, options):
+            print(_told(film))
         return _complain(refused)
-    with _crew(options) as crew:
+    with made_by as crew:
         films, refused = _plan(options)
-        return max(_make(films, crew, options), _complain(refused))
+        missing = _missing(films, options)
+        return max(_make(missing, crew, options) if missing else 0, _complain(refused))
 
 
 def _crew(options: argparse.Namespace) -> "Crew":
@@ -64,9 +66,7 @@ def _crew(options: argparse.Namespace) -> "Crew":
     try:
         from host.render.spread import DaskCrew
     except ModuleNotFoundError as why:
-        raise RenderError(
-            f"option 'dask' needs {why.name}, which is not installed: pip install 'pilotlens[batch]'"
-        ) from why
+        raise RenderError(f"option 'dask' needs {why.name}, which is not installed: pip install '.[batch]'") from why
     kind, _, number = options.dask.partition(":")
     return DaskCrew(f"local:{whole('dask', number, count)}" if kind == "local" else options.dask)
 
@@ -74,6 +74,7 @@ def _crew(options: argparse.Namespace) -> "Crew":
 def _plan(options: argparse.Namespace) -> "tuple[list[Film], list[str]]":
     """The films to make, and why there are not more."""
     wanted = wish(options)
+    from edge.start import BUNDLED_PILOT
     from host.render import plan
     from host.render.reels import open_reels
 
@@ -83,21 +84,32 @@ def _plan(options: argparse.Namespace) -> "tuple[list[Film], list[str]]":
     return plan.plan(reels, pilots, wanted, Path(options.out).expanduser(), refused), refused
 
 
-def _make(films: "list[Film]", crew: "Crew", options: argparse.Namespace) -> int:
+def _missing(films: "list[Film]", options: argparse.Namespace) -> "list[Film]":
+    """The films that are not there yet; says of the others that they are. Raises RenderError."""
+    from host.render import place
+
+    there = [film for film in films if not options.overwrite and place.is_there(film, csv=options.csv)]
+    for film in there:
+        print(f"{film.path} is there already")
+    missing = [film for film in films if film not in there]
+    place.check(missing, csv=options.csv, overwrite=options.overwrite)
+    return missing
+
+
+def _make(missing: "list[Film]", crew: "Crew", options: argparse.Namespace) -> int:
     """Say of each film what became of it, and at the end what became of all. Raises RenderError."""
     from host.render import summary
     from host.render.produce import Production
     from host.render.progress import Progress
     from host.render.store import Store
 
-    missing = _missing(films, overwrite=options.overwrite)
     progress = Progress(sum(map(len, missing)))
 
     def tell(film: "Film", made: "Summary") -> None:
         progress.clear()
         print(summary.in_words(made, film.path), flush=True)
 
-    with Store(films[0].path.parent) as store:
+    with Store(missing[0].path.parent) as store:
         production = Production(missing, store, csv=options.csv, done=progress.done, finished=tell)
         try:
             production.run(crew)
@@ -106,21 +118,6 @@ def _make(films: "list[Film]", crew: "Crew", options: argparse.Namespace) -> int
         finally:
             progress.clear()
     return _sum_up(missing, production, progress, crew)
-
-
-def _missing(films: "list[Film]", *, overwrite: bool) -> "list[Film]":
-    """The films that are not there yet. Raises RenderError where something else is in a film's place."""
-    from host.render import summary
-
-    missing = [film for film in films if overwrite or not summary.is_there(film)]
-    for film in films:
-        if film not in missing:
-            print(f"{film.path} is there already")
-        elif film.path.exists() and not overwrite and not summary.is_begun(film):
-            raise RenderError(
-                f"{film.path} is in the way, and not the film that would be made: give --overwrite or another --out"
-            )
-    return missing
 
 
 def _sum_up(films: "list[Film]", production: "Production", progress: "Progress", crew: "Crew") -> int:

@@ -7,19 +7,18 @@ shows its frames in the order they are stored: packets of the next piece follow 
 """
 
 import io
-from fractions import Fraction
 
 import av
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from host.record.movie import TIME_BASE
 from host.record.session import TICKS_HZ
 from host.render.scene import SceneError
 
 KEY_FRAME_TICKS = 2 * TICKS_HZ
 """A key frame at least this often, for players to seek to."""
-TIME_BASE = Fraction(1, TICKS_HZ)
 
 _OPTIONS = {"preset": "ultrafast", "tune": "zerolatency"}
 """Frames leave as they come in, none waits for the next: no look-ahead, no B frames, no adaptive quantization. With a

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,13 +11,12 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from host.record.movie import as_os_error
+from host.record.movie import TIME_BASE, as_os_error
 from host.record.session import TICKS_HZ
 from host.render.error import RenderError
 from host.render.segment import Rendered
 
 MUXER = {"movflags": "+faststart", "video_track_timescale": str(TICKS_HZ)}
-TIME_BASE = Fraction(1, TICKS_HZ)
 
 
 class JoinError(RenderError):

@@ -1,6 +1,7 @@
 """The command line of `python -m host render`, and what is meant by it."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any
 
 from config import check
@@ -65,7 +66,8 @@ def _frames(made: argparse.ArgumentParser) -> None:
 
 def _picture(made: argparse.ArgumentParser) -> None:
     look = Look()
-    add = made.add_argument_group("what is drawn").add_argument
+    group = made.add_argument_group("what is drawn")
+    add = group.add_argument
     add(
         "--method",
         action="append",
@@ -84,7 +86,7 @@ def _picture(made: argparse.ArgumentParser) -> None:
     add("--together", action="store_true", help="several pilots side by side in one film")
     add("--columns", metavar="N", help="panels in a row (default: all of them)")
     add("--chart", action="store_true", help="a strip with steering and throttle, 5 s back and ahead")
-    drawn = made.add_mutually_exclusive_group()
+    drawn = group.add_mutually_exclusive_group()
     drawn.add_argument(
         "--lines", dest="drawn", action="store_const", const="lines", help="Donkeycar's control lines, not gauges"
     )
@@ -114,11 +116,16 @@ def wish(options: argparse.Namespace) -> "Wish":
     """How the films shall look. Raises ConfigError, which names the option and its range, and PlanError."""
     from host.render.wish import Wish, layout
 
-    given = {name: value for name, value in vars(options).items() if value not in (None, "")}
+    given = {name: _spelled(value) for name, value in vars(options).items() if value not in (None, "")}
     drawn: dict[str, Any] = {name: given[name] for name in LOOK if name in given}
     looks = tuple(check(Look, {**drawn, "method": method}) for method in given.get("method", [Look().method]))
     film: dict[str, Any] = {name: given[name] for name in FILM if name in given}
     return check(Wish, {**film, "looks": looks, "layout": layout(options.layout)})
+
+
+def _spelled(value: Any) -> Any:
+    """A number such as .5 with the 0 that msgspec wants before its point."""
+    return re.sub(r"^\.(?=[0-9]+$)", "0.", value) if isinstance(value, str) else value
 
 
 def whole(name: str, text: str | None, default: int) -> int:

@@ -35,6 +35,7 @@ FIRST_SHOTS = 120
 FEWEST_SHOTS = 100
 LONGEST_TICKS = 1 << 31
 """That a frame may stand, in an MP4."""
+OTHER_FILMS = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mpg", ".ts", ".webm"})
 USUAL_PIXELS = 320 * 240
 """Frames larger than this come in smaller segments, as a segment is kept in memory."""
 FITTING = ("pilotlens", "av")
@@ -83,15 +84,13 @@ class Film:
     @cached_property
     def ticks(self) -> "array[int]":
         """When each frame of the reel stands, in 1/90000 s."""
-        if self.fps:
-            return steady(len(self.reel), self.fps)
-        return self.reel.taken if self.pauses else self.reel.ticks
+        return _ticks(self.reel, self.fps, pauses=self.pauses)
 
     @property
     def note(self) -> str:
         """What a person should know of it, in a sentence."""
         kept = self.pauses and self.reel.taken is not self.reel.ticks
-        return "" if kept else self.reel.note
+        return "" if kept or self.fps else self.reel.note
 
     @cached_property
     def key(self) -> str:
@@ -189,6 +188,8 @@ def plan(
     _check_twice(reels)
     names = _names(reels, casts)
     single = out.suffix.lower() == ".mp4" and not out.is_dir()
+    if out.suffix.lower() in OTHER_FILMS and not out.is_dir():
+        raise PlanError(f"{out} would be no MP4: name it {out.with_suffix('.mp4').name}, or give a folder")
     if single and len(names) > 1:
         raise PlanError(f"{out} is one film, but there are {len(names)} to make: give a folder")
     if out.exists() and not single and not out.is_dir():
@@ -196,7 +197,6 @@ def plan(
     for number, reel in enumerate(reels):
         try:
             start, stop = _range(reel, wish)
-            _check_pauses(reel, wish)
             size = _size(reel, start, stop)
         except (PlanError, ReelError) as why:
             whys.append(why)
@@ -253,28 +253,40 @@ def _unused(name: str, used: Iterable[str]) -> str:
     return next(it for it in candidates if it.lower() not in taken)
 
 
+def _ticks(reel: Reel, fps: float | None, *, pauses: bool) -> "array[int]":
+    """When each frame of the reel stands in a film of all of it."""
+    if fps:
+        return steady(len(reel), fps)
+    return reel.taken if pauses else reel.ticks
+
+
 def _range(reel: Reel, wish: Wish) -> Span:
-    start = _place(reel, wish.start, 0)
-    stop = _place(reel, wish.end, len(reel))
+    """Seconds are those of the film that the whole reel would make."""
+    ticks = _ticks(reel, wish.fps, pauses=wish.pauses)
+    start = _place(ticks, wish.start, 0)
+    stop = min(_place(ticks, wish.end, len(reel)), len(reel))
     if not 0 <= start < stop:
         said = f"--start {wish.start or 0} --end {wish.end or len(reel)}"
-        raise PlanError(f"{said} leaves nothing of {reel.path}: it has {len(reel)} frames, {_length(reel):.1f} s")
-    return Span(start, min(stop, len(reel)))
+        length_s = end_of(ticks, len(reel) - 1) / TICKS_HZ
+        raise PlanError(f"{said} leaves nothing of {reel.path}: it has {len(reel)} frames, {length_s:.1f} s")
+    _check_pauses(reel, ticks[start : stop + 1])
+    return Span(start, stop)
 
 
-def _check_pauses(reel: Reel, wish: Wish) -> None:
+def _check_pauses(reel: Reel, ticks: Sequence[int]) -> None:
     """Raises PlanError for a pause that an MP4 has no number for."""
-    longest = max((after - before for before, after in pairwise(reel.taken)), default=0)
-    if wish.pauses and not wish.fps and longest >= LONGEST_TICKS:
+    longest = max((after - before for before, after in pairwise(ticks)), default=0)
+    if longest >= LONGEST_TICKS:
         hours = longest / TICKS_HZ / 3600
-        raise PlanError(f"{reel.path} has a pause of {hours:.0f} h, more than a film can hold: leave out --keep-pauses")
+        way = (
+            "leave out --keep-pauses"
+            if reel.taken is not reel.ticks
+            else "choose a part by --start and --end, or --fps"
+        )
+        raise PlanError(f"{reel.path} has a pause of {hours:.0f} h, more than a film can hold: {way}")
 
 
-def _length(reel: Reel) -> float:
-    return end_of(reel.ticks, len(reel) - 1) / TICKS_HZ
-
-
-def _place(reel: Reel, text: str, default: int) -> int:
+def _place(ticks: Sequence[int], text: str, default: int) -> int:
     """A frame's number from 120 or 12.5s."""
     if not text:
         return default
@@ -283,7 +295,7 @@ def _place(reel: Reel, text: str, default: int) -> int:
             f"{text!r} is no place in a source: give a frame's number such as 120, or seconds such as 12.5s"
         )
     if text.endswith("s"):
-        return bisect.bisect_left(reel.ticks, float(text[:-1]) * TICKS_HZ)
+        return bisect.bisect_left(ticks, float(text[:-1]) * TICKS_HZ)
     return int(text)
 
 

@@ -196,8 +196,9 @@ def _table(film: Film, *, wanted: bool) -> Iterator[Table | None]:
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("w", newline="", encoding="utf-8") as file:
-            yield Table(film, file)
-        part.replace(path)
+            yield (table := Table(film, file))
+        if table.frames:
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

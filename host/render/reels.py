@@ -11,7 +11,7 @@ that were rendered earlier still belong to it.
 """
 
 import hashlib
-import re
+import unicodedata
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from host.render.error import RenderError
 from host.render.scene import Shot
 from host.render.segment import Bad
 
-MAX_NAME = 80
+MAX_NAME_BYTES = 100
 SESSION = "session.json"
 
 
@@ -139,8 +139,14 @@ def _open_one(path: Path) -> Reel | None:
 
 
 def safe_name(text: str) -> str:
-    """Something like `text` that can be a file's name anywhere."""
-    return re.sub(r"[^A-Za-z0-9_.+=-]+", "_", text).strip("._")[:MAX_NAME] or "film"
+    """Something like `text` that can be a file's name anywhere: letters and digits of any script, _.+=-"""
+    signs = (sign if _harmless(sign) else " " for sign in unicodedata.normalize("NFC", text))
+    bare = "_".join("".join(signs).split()).strip("._-")
+    return bare.encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip("._-") or "film"
+
+
+def _harmless(sign: str) -> bool:
+    return sign in "_.+=-" or unicodedata.category(sign)[0] in "LMN"
 
 
 def fingerprint(*facts: object) -> str:

@@ -20,13 +20,13 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-import edge
 from edge.capture.pictures import PictureError, decode
 from edge.explain import Explainer
 from edge.methods import CATALOG
 from edge.overlay import Overlay
 from edge.pilot import Pilot, PilotError
 from edge.scale import ZERO
+from edge.start import BUNDLED_PILOT
 from host.render.mind import Mapped, Mind, recipe
 from host.render.scene import Part
 from wire import Drive, Frame, Look, MaskStats
@@ -40,7 +40,6 @@ WARM = 40
 WARM_SLOW = 8
 """Of how many of them maps are made where that takes long."""
 QUALITY = 85
-BUNDLED = Path(edge.__file__).parents[1] / "models" / "pilot.tflite"
 _MOST_PLAYS = 4
 
 
@@ -81,7 +80,7 @@ class Retuner:
 
     def __init__(self, pilots: Sequence[Path]) -> None:
         """The bundled pilot always counts too. Nothing is loaded yet."""
-        self._paths = [*pilots, BUNDLED]
+        self._paths = [*pilots, BUNDLED_PILOT]
         self._lock = threading.Lock()
         self._pilots: dict[str, Pilot] | None = None
         self._plays: OrderedDict[object, _Play] = OrderedDict()

@@ -165,15 +165,3 @@ def in_words(summary: Summary, path: Path) -> str:
 def _error(pilot: PilotSummary) -> str:
     r = "" if pilot.steering_correlation is None else f", r {pilot.steering_correlation:.2f}"
     return f"steering {pilot.steering_error:.3f} from the driver's on average{r} ({pilot.compared} frames)"
-
-
-def is_there(film: Film) -> bool:
-    """Whether the very film that would be made stands in its place, whole."""
-    there = read(film.path)
-    return film.path.is_file() and there is not None and there.complete and there.key == film.key
-
-
-def is_begun(film: Film) -> bool:
-    """Whether it stands there with frames missing that could not be rendered."""
-    there = read(film.path)
-    return there is not None and not there.complete and there.key == film.key

@@ -22,14 +22,15 @@ class Table:
         self._mapped = [number for number, panel in enumerate(film.scene.panels) if panel.part != "camera"]
         self._rows = csv.writer(file)
         self._rows.writerow(self._head())
-        self._frame = 0
+        self.frames = 0
+        """Written so far."""
 
     def write(self, row: Row, first_tick: int) -> None:
         """first_tick: where the film's first frame stands among the reel's."""
         film_s = (row.tick - first_tick) / TICKS_HZ
         source_s = self._film.reel.taken[row.index] / TICKS_HZ
         cells: list[object] = [
-            self._frame,
+            self.frames,
             row.index,
             self._film.reel.label(row.index),
             f"{film_s:.6f}",
@@ -40,7 +41,7 @@ class Table:
         for number in self._mapped:
             cells += [*_seen(row.maps[number]), row.refused[number]]
         self._rows.writerow(cells)
-        self._frame += 1
+        self.frames += 1
 
     def _head(self) -> Sequence[str]:
         return list(self._names())

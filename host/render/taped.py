@@ -4,6 +4,7 @@ import contextlib
 from functools import cached_property
 from pathlib import Path
 
+from host.record.session import TAPE
 from host.render.reels import Reel, ReelError, Stretch, fingerprint, state_of
 from host.render.scene import Shot
 from host.render.segment import Bad
@@ -11,7 +12,6 @@ from host.render.times import increasing
 from host.review.footage import Footage, FootageError
 from wire import Drive
 
-TAPE = "frames.mcap"
 SPOILT = "its picture is spoilt, or it was recorded without one to spare the link"
 
 

@@ -12,10 +12,9 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple, Self
 
+from edge.capture.tub import FASTEST_FPS, SLOWEST_FPS
 from host.record.session import TICKS_HZ
 
-SLOWEST_FPS, FASTEST_FPS = 2.0, 120.0
-"""The rates a drive can have been recorded at."""
 PAUSE_MS = 2000.0
 """A longer one is left out."""
 DISORDER = 0.05

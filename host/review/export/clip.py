@@ -16,7 +16,8 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from host.review.export.film import TIME_BASE, Film, FilmPacket
+from host.record.movie import TIME_BASE, as_os_error
+from host.review.export.film import Film, FilmPacket
 from host.review.export.formats import Written
 from host.review.export.source import ExportError, Progress, Source, Span
 
@@ -53,12 +54,9 @@ def write(source: Source, span: Span, path: Path, progress: Progress) -> Written
 @contextlib.contextmanager
 def _writing(path: Path, title: str) -> Iterator[OutputContainer]:
     """An MP4 to be filled; raises OSError for what the disk says."""
-    try:
-        with av.open(str(path), "w", format="mp4", options=MUXER) as container:
-            container.metadata["title"] = title
-            yield container
-    except av.FFmpegError as why:
-        raise OSError(why.errno, why.strerror) from why
+    with as_os_error(), av.open(str(path), "w", format="mp4", options=MUXER) as container:
+        container.metadata["title"] = title
+        yield container
 
 
 def _mux(container: OutputContainer, stream: VideoStream, placed: Placed, reach: Callable[[int], None]) -> int:

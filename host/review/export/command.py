@@ -96,11 +96,13 @@ def _format(name: str | None, output: str | None) -> Format:
 
 
 def _place(output: str | None, source: Source, span: Span, wanted: Format) -> Path:
-    """Where to write to: `output`, or a name of its own in it where that is a folder."""
+    """Where to write to: `output`, or a name of its own in it where that is a folder. Raises ExportError."""
     place = Path(output or ".")
-    if not place.is_dir():
-        return place
-    return place / file_name(source, span, "-tub" if wanted.name == "tub" else wanted.suffix)
+    if place.is_dir():
+        return place / file_name(source, span, "-tub" if wanted.name == "tub" else wanted.suffix)
+    if output and output.endswith("/") and wanted.name != "tub":
+        raise ExportError(f"there is no folder {output}: make it first, or name a file with -o")
+    return place
 
 
 @contextlib.contextmanager

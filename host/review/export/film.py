@@ -9,7 +9,6 @@ the link was gone.
 import contextlib
 import logging
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
@@ -20,12 +19,13 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from host.record.movie import TIME_BASE
 from host.record.session import TICKS_HZ
+from host.review.demux import open_video
 from host.review.export.source import ExportError, Span
 
 MAX_HOLD = TICKS_HZ
 """The longest a last frame stands, in ticks."""
-TIME_BASE = Fraction(1, TICKS_HZ)
 FilmPacket: TypeAlias = "Packet[VideoStream]"
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Film:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opened = contextlib.ExitStack()
         self._container: InputContainer
         self.stream: VideoStream
         self._open()
@@ -62,7 +63,7 @@ class Film:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._container.close()
+        self._opened.close()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -146,17 +147,14 @@ class Film:
                 if first is not None and first[1] <= tick:
                     self._container.seek(target, stream=self.stream)
                     return
-        self._container.close()
+        self._opened.close()
         self._open()
 
     def _open(self) -> None:
         try:
-            self._container = av.open(str(self._path))
+            self._container = self._opened.enter_context(open_video(self._path))
         except (av.FFmpegError, OSError) as why:
             raise ExportError(f"the film {self._path} cannot be read: {why.strerror}") from why
-        if not self._container.streams.video:
-            self._container.close()
-            raise ExportError(f"the film {self._path} cannot be read: there are no pictures in it")
         self.stream = self._container.streams.video[0]
         self.stream.codec_context.thread_count = 1
         self.stream.codec_context.options = {"err_detect": "explode"}

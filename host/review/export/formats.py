@@ -10,6 +10,7 @@ A format writes one file (a tub may also be a folder) to a path that is not ther
 frame, and raises ExportError for what a person can know, OSError for what the disk says.
 """
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -35,47 +36,23 @@ class Format(NamedTuple):
     suffix: str
     """Of a file that is downloaded."""
     media_type: str
-    write: Write
+    module: str
+    """Has the `write`."""
 
-
-def _mp4(source: Source, span: Span, path: Path, progress: Progress) -> Written:
-    from host.review.export.clip import write
-
-    return write(source, span, path, progress)
-
-
-def _gif(source: Source, span: Span, path: Path, progress: Progress) -> Written:
-    from host.review.export.gif import write
-
-    return write(source, span, path, progress)
-
-
-def _csv(source: Source, span: Span, path: Path, progress: Progress) -> Written:
-    from host.review.export.table import write
-
-    return write(source, span, path, progress)
-
-
-def _tub(source: Source, span: Span, path: Path, progress: Progress) -> Written:
-    from host.review.export.tub import write
-
-    return write(source, span, path, progress)
-
-
-def _mcap(source: Source, span: Span, path: Path, progress: Progress) -> Written:
-    from host.review.export.tape import write
-
-    return write(source, span, path, progress)
+    def write(self, source: Source, span: Span, path: Path, progress: Progress) -> Written:
+        """Write one file. Its module is imported only now."""
+        write: Write = importlib.import_module(f"host.review.export.{self.module}").write
+        return write(source, span, path, progress)
 
 
 FORMATS = {
     one.name: one
     for one in (
-        Format("mp4", ".mp4", "video/mp4", _mp4),
-        Format("gif", ".gif", "image/gif", _gif),
-        Format("csv", ".csv", "text/csv; charset=utf-8; header=present", _csv),
-        Format("tub", ".zip", "application/zip", _tub),
-        Format("mcap", ".mcap", "application/octet-stream", _mcap),
+        Format("mp4", ".mp4", "video/mp4", "clip"),
+        Format("gif", ".gif", "image/gif", "gif"),
+        Format("csv", ".csv", "text/csv; charset=utf-8; header=present", "table"),
+        Format("tub", ".zip", "application/zip", "tub"),
+        Format("mcap", ".mcap", "application/octet-stream", "tape"),
     )
 }
 

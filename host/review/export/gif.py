@@ -22,8 +22,9 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
+from host.record.movie import TIME_BASE, as_os_error
 from host.record.session import TICKS_HZ
-from host.review.export.film import TIME_BASE, Film, Shown
+from host.review.export.film import Film, Shown
 from host.review.export.formats import Written
 from host.review.export.source import ExportError, Progress, Source, Span
 
@@ -115,20 +116,17 @@ def _write(
     last = max(chosen.ticks)
     hold = max(2, _centiseconds(end - first.tick) - _centiseconds(last - first.tick))
     count = 0
-    try:
-        with av.open(str(path), "w", format="gif", options={"final_delay": str(hold)}) as container:
-            stream = container.add_stream("gif", rate=100)
-            stream.width, stream.height, stream.pix_fmt = chosen.width, chosen.height, "pal8"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, 100)
-            for shown in itertools.chain([first], frames):
-                picture = painter.paint(shown)
-                picture.pts, picture.time_base = _centiseconds(shown.tick - first.tick), Fraction(1, 100)
-                container.mux(stream.encode(picture))
-                count += 1
-                reach(shown.tick)
-            container.mux(stream.encode(None))
-    except av.FFmpegError as why:
-        raise OSError(why.errno, why.strerror) from why
+    with as_os_error(), av.open(str(path), "w", format="gif", options={"final_delay": str(hold)}) as container:
+        stream = container.add_stream("gif", rate=100)
+        stream.width, stream.height, stream.pix_fmt = chosen.width, chosen.height, "pal8"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 100)
+        for shown in itertools.chain([first], frames):
+            picture = painter.paint(shown)
+            picture.pts, picture.time_base = _centiseconds(shown.tick - first.tick), Fraction(1, 100)
+            container.mux(stream.encode(picture))
+            count += 1
+            reach(shown.tick)
+        container.mux(stream.encode(None))
     return count
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from host.record.session import MANIFEST
 from host.review.export.source import ExportError, NoRoom
 
 PREFIX = ".pilotlens-export-"
@@ -51,9 +52,11 @@ def move(made: Path, place: Path, *, overwrite: bool) -> None:
 
 
 def check_free(place: Path, *, overwrite: bool) -> None:
-    """Raise ExportError where there is something that must stay."""
+    """Raise ExportError where there is something that must stay: a folder, or a session's own file, always."""
     if place.is_dir():
         raise ExportError(f"{place} is a folder that is there already: name another place with -o")
+    if os.path.lexists(place) and (place.parent / MANIFEST).is_file():
+        raise ExportError(f"{place} is in a session's own folder: name another place with -o")
     if os.path.lexists(place) and not overwrite:
         raise ExportError(f"{place} is there already: name another file with -o, or say --overwrite")
 
