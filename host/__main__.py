@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (missing.name or "").partition(".")[0] in {"edge", "host", "models"}:
             raise
         what, extras = (argv[0], command.extras) if command else ("the pit wall", "host")
-        why = f"{what} needs {missing.name}, which is not installed: pip install 'pilotlens[{extras}]'"
+        why = f"{what} needs {missing.name}, which is not installed: pip install '.[{extras}]'"
     print(f"host: {why}", file=sys.stderr)
     return 2
 

@@ -47,8 +47,13 @@ def free_port(wanted: int) -> int:
 
 @contextlib.contextmanager
 def child(package: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of our processes, ended at the end of the block if it did not end before."""
-    with subprocess.Popen([sys.executable, "-m", package, *options]) as process:
+    """One of our processes, ended at the end of the block if it did not end before; Ctrl-C is for us to see."""
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen([sys.executable, "-m", package, *options])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    with process:
         try:
             yield process
         finally:

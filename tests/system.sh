@@ -2,7 +2,13 @@
 # Debian's packages that some tests use. Installed where that needs no password; elsewhere one line says what is missed.
 set -u
 need=""
-command -v chromium >/dev/null 2>&1 || [ -n "${CHROMIUM:-}" ] || need="chromium"
+found() {
+    for one in "$@"; do command -v "$one" >/dev/null 2>&1 && return 0; done
+    return 1
+}
+found "${CHROMIUM:-chromium}" chromium-browser google-chrome-stable google-chrome \
+    "/Applications/Chromium.app/Contents/MacOS/Chromium" \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" || need="chromium"
 if [ "$(uname)" = Linux ]; then
     command -v tc >/dev/null 2>&1 || [ -x /usr/sbin/tc ] || [ -x /sbin/tc ] || need="$need iproute2"
     [ "$(uname -m)" != x86_64 ] || command -v mmdebstrap >/dev/null 2>&1 || need="$need mmdebstrap"

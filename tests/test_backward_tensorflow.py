@@ -13,8 +13,8 @@ from edge import tflite
 from edge.tflite import Model, Operator
 from tests.gradients import Run
 
-tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install 'pilotlens[convert]'")
-keras = pytest.importorskip("keras", reason="needs Keras: pip install 'pilotlens[convert]'")
+tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install '.[convert]'")
+keras = pytest.importorskip("keras", reason="needs Keras: pip install '.[convert]'")
 layers = keras.layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -65,12 +65,12 @@ def test_a_command_that_there_is_not_is_said_in_one_sentence() -> None:
         (
             "cv2",
             ["render", "x"],
-            "host: render needs cv2, which is not installed: pip install 'pilotlens[edge,host]'\n",
+            "host: render needs cv2, which is not installed: pip install '.[edge,host]'\n",
         ),
         (
             "aiohttp",
             ["--http", "127.0.0.1:0"],
-            "host: the pit wall needs aiohttp, which is not installed: pip install 'pilotlens[host]'\n",
+            "host: the pit wall needs aiohttp, which is not installed: pip install '.[host]'\n",
         ),
     ],
 )

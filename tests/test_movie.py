@@ -131,6 +131,23 @@ def test_what_cannot_be_written_is_an_os_error_and_spoils_nothing_before(tmp_pat
         write_backwards(movie)
 
 
+def test_what_the_film_is_made_of_is_on_the_disk_before_it_is_called_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power may fail when the first page of a file is on the disk and the last ones are not."""
+    video, synced = tmp_path / VIDEO, [b""]
+    monkeypatch.setattr("host.record.movie.sync_data", lambda _: synced.append(video.read_bytes()))
+    with Movie(video) as movie:
+        for number in range(60):
+            picture = movie.read(noise(number))
+            assert picture is not None
+            movie.write(picture, 3000 * number, 3000)
+    whole = video.read_bytes()
+    assert synced[-1] != whole
+    video.write_bytes(whole[:4096] + synced[-1][4096:])
+    assert ticks(tmp_path) == list(range(0, 180_000, 3000))
+
+
 PIXEL_AT = """
     async ([url, times]) => {
         const video = document.createElement("video");

@@ -99,5 +99,5 @@ def test_without_what_the_car_needs_one_sentence_says_so() -> None:
         check=False,
     )
     assert done.stderr == ""
-    assert "pip install 'pilotlens[edge]'" in done.stdout
+    assert "pip install '.[edge]'" in done.stdout
     assert issubclass(Outdated, RedrawError)

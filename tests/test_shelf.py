@@ -96,8 +96,9 @@ def test_rubbish_is_not_listed_and_not_touched(folder: Path, shelf: Shelf, tmp_p
     (tmp_path / "broken" / MANIFEST).write_text("{")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / MANIFEST).mkdir()
-    (tmp_path / os.fsdecode(b"byte-\xff")).mkdir()
-    shutil.copy(folder / MANIFEST, tmp_path / os.fsdecode(b"byte-\xff") / MANIFEST)
+    with contextlib.suppress(OSError):  # macOS takes no such name
+        (tmp_path / os.fsdecode(b"byte-\xff")).mkdir()
+        shutil.copy(folder / MANIFEST, tmp_path / os.fsdecode(b"byte-\xff") / MANIFEST)
     os.mkfifo(tmp_path / "pipe")
     rubbish = set(tmp_path.rglob("*")) - set(folder.rglob("*")) - {folder}
     assert names(shelf) == [folder.name]

@@ -18,7 +18,7 @@ from models.train.recipe import RECIPES, SKY_ROWS, trained
 from models.train.samples import Samples, gathered
 
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
-needs_tensorflow = pytest.mark.skipif(not HAS_TENSORFLOW, reason="needs TensorFlow: pip install 'pilotlens[convert]'")
+needs_tensorflow = pytest.mark.skipif(not HAS_TENSORFLOW, reason="needs TensorFlow: pip install '.[convert]'")
 if HAS_TENSORFLOW:  # before any test of any file lets it compute
     with warnings.catch_warnings(action="ignore"):
         import tensorflow as tf
@@ -80,7 +80,7 @@ def test_training_refuses_before_it_starts_to_work(tmp_path: Path, capsys: pytes
 @pytest.mark.skipif(HAS_TENSORFLOW, reason="TensorFlow is installed")
 def test_training_without_tensorflow_says_what_to_install(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["--out", str(tmp_path / "pilot.tflite")]) == 2
-    assert "pilotlens[convert]" in capsys.readouterr().err
+    assert ".[convert]" in capsys.readouterr().err
 
 
 @needs_tensorflow

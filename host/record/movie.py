@@ -7,6 +7,7 @@ This module needs PyAV, which costs some 20 MB of memory: import it where a film
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from host.record.session import TICKS_HZ
+from host.record.storage import sync_data
 
 KEY_FRAME_TICKS = TICKS_HZ
 """A key frame at least this often: how far a player seeks, and what a torn fragment can spoil."""
@@ -47,7 +49,12 @@ class _File(io.FileIO):
     """
 
     def write(self, data: Any) -> int:
-        """All of it: the muxer takes part of it for all. Raises OSError."""
+        """All of it: the muxer takes part of it for all. Raises OSError.
+
+        It goes back once, to call the fragments one film: only when all that this film is made of is on the disk.
+        """
+        if self.tell() < os.fstat(self.fileno()).st_size:
+            sync_data(self.fileno())
         left = memoryview(data)
         while left:
             left = left[super().write(left) or 0 :]

@@ -196,6 +196,6 @@ def _writer_type() -> "type[host.record.writer.Writer]":
         from host.record.writer import Writer
     except ImportError as why:
         raise RecordError(
-            f"recording needs PyAV and mcap, one of which is not installed ({why}): pip install 'pilotlens[host]'"
+            f"recording needs PyAV and mcap, one of which is not installed ({why}): pip install '.[host]'"
         ) from why
     return Writer

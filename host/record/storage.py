@@ -6,9 +6,11 @@ opened, and none makes whoever asks wait.
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -83,7 +85,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 def sync_data(descriptor: int) -> None:
     """Put on the disk what was written to a file, however long that takes. Raises OSError."""
-    getattr(os, "fdatasync", os.fsync)(descriptor)  # macOS has no fdatasync
+    if sys.platform == "darwin":
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync leaves it in the drive's own memory there
+        except OSError:  # a file system that knows no such thing
+            os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

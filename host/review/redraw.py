@@ -84,7 +84,7 @@ class Redraw:
                 from host.render.retune import Retuner
             except ImportError as why:
                 raise RedrawError(
-                    f"Drawing frames again needs what the car needs ({why}): pip install 'pilotlens[edge]' here."
+                    f"Drawing frames again needs what the car needs ({why}): pip install '.[edge]' here."
                 ) from why
             self._retuner = Retuner(self._pilots)
         return self._retuner

@@ -44,6 +44,6 @@ def tensorflow() -> Any:
             tf.keras.layers  # noqa: B018 - loads Keras, which is lazy
     except ImportError as why:
         raise ConvertError(
-            "converting needs TensorFlow; install the [convert] extra: pip install 'pilotlens[edge,convert]'"
+            "converting needs TensorFlow; install the [convert] extra: pip install '.[edge,convert]'"
         ) from why
     return tf

@@ -29,7 +29,7 @@ def tensorflow(seed: int) -> Any:
         import tensorflow as tf
     except ImportError as why:
         raise TrainError(
-            "Training needs TensorFlow; install the [convert] extra: pip install 'pilotlens[convert]'."
+            "Training needs TensorFlow; install the [convert] extra: pip install '.[convert]'."
         ) from why
     if tf.config.threading.get_intra_op_parallelism_threads() != THREADS:
         try:
