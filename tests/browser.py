@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 NAMES = (
     "chromium",
@@ -27,6 +27,9 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
+PATIENCE_MS = 20_000
+"""How long a page may take for what is expected of it: long, for it counts only where a test fails."""
+
 
 def executable() -> str | None:
     """Where a Chromium is; None where there is none."""
@@ -39,6 +42,7 @@ def chromium() -> Iterator[Browser]:
     path = executable()
     if path is None:
         pytest.skip("needs Chromium: apt-get install chromium, or name one in the environment variable CHROMIUM")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -55,7 +55,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     copied(made, "north", 4, car="north", pilot="linear.tflite")
     copied(made, "south", 3, car="south", pilot="rnn.tflite", duration_s=3723.0)
     copied(made, "crashed", 2, status="recovered", reason="the host ended without closing the video", dropped=None)
-    copied(made, "failed", 1, status="failed", reason="overlay.mp4 has no readable frame", frames=0)
+    copied(made, "failed", 1, status="failed", reason="overlay.mp4 has no readable frame", frames=0, follows="crashed")
     with served(tmp_path) as running:
         running.shelf.change("north", title="Wet cones", marked=True)
         running.shelf.add_bookmark("north", 0.2, "swerve")
@@ -72,6 +72,7 @@ def test_the_list_says_all_that_the_shelf_knows(host: Host) -> None:
     answered = answer.json()
     assert [one["name"] for one in answered["sessions"]] == [one.name for one in host.shelf.list()]
     assert answered["sessions"][1]["bookmarks"][0]["label"] == "swerve"
+    assert {one["name"]: one["follows"] for one in answered["sessions"] if one["follows"]} == {"failed": "crashed"}
     assert answered["trash"] == []
     assert answered["disk"]["used_bytes"] == sum(one["bytes"] for one in answered["sessions"])
     assert host.json("GET", "/api/sessions/north") == answered["sessions"][1]
@@ -238,6 +239,7 @@ def test_what_was_recorded_is_seen_at_a_glance(visit: Visit) -> None:
     expect(north.locator("[data-bookmarks]")).to_have_text("1 bookmark")
     expect(north.locator("[data-mark]")).to_have_attribute("aria-pressed", "true")
     expect(visit.row("south").locator("[data-length]")).to_have_text("1:02:03")
+    expect(visit.row("no readable frame").locator("[data-meta]")).to_contain_text("continues kart 12:00:00")
     reasons = visit.page.locator("[data-reason]:visible")
     expect(reasons).to_have_text(
         ["recovered: the host ended without closing the video", "failed: overlay.mp4 has no readable frame"]
@@ -424,6 +426,17 @@ def test_a_recording_is_shown_as_live_and_grows(browser: Browser, tmp_path: Path
             expect(row.get_by_role("button", name="Delete")).to_be_visible()
 
 
+def test_coming_back_finds_the_row_that_was_opened(visit: Visit) -> None:
+    visit.wait_for_pictures()
+    visit.page.get_by_label("Show").select_option("")
+    visit.page.get_by_label("Search").fill("2026")
+    visit.row("south 12:00:00").locator("[data-title]").last.click()
+    visit.expect_player("south")
+    visit.page.go_back()
+    expect(visit.page.locator("article.row", has_text="rnn.tflite")).to_be_focused()
+    expect(visit.page.get_by_label("Search")).to_have_value("2026")
+
+
 def test_no_text_of_others_becomes_part_of_the_page(browser: Browser, host: Host) -> None:
     copied(host.directory / "north", HOSTILE, 8, car=HOSTILE, pilot=HOSTILE, reason=HOSTILE, status="failed")
     host.shelf.change(HOSTILE, title=HOSTILE)
@@ -445,6 +458,19 @@ def test_a_refusal_is_read_on_the_page(visit: Visit) -> None:
     visit.row("south").locator("[data-mark]").click()
     expect(visit.page.locator("#problem")).to_have_text("The notes of 'south' cannot be written: Is a directory.")
     visit.console.clear()  # the browser reports the 409
+
+
+def test_a_refusal_is_seen_however_far_down_the_list_one_is(browser: Browser, host: Host) -> None:
+    for number in range(25):
+        copied(host.directory / "north", f"more-{number}", 5)
+    (host.directory / "failed" / "notes.json.part").mkdir()
+    with visiting(browser, host) as visit:
+        visit.row("no readable frame").locator("[data-mark]").click()
+        expect(visit.page.locator("#problem")).to_contain_text("'failed' cannot be written")
+        assert visit.page.evaluate("scrollY") > 500
+        expect(visit.page.locator("#problem")).to_be_in_viewport()
+        visit.wait_for_pictures()
+        visit.console.clear()  # the browser reports the 409
 
 
 def test_an_empty_shelf_says_what_to_do(browser: Browser, tmp_path: Path) -> None:

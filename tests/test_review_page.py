@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from host.record.session import read_manifest, write_manifest
 from tests import shelved
-from tests.browser import chromium
+from tests.browser import PATIENCE_MS, chromium
 from tests.wall import BITS, HEIGHT, LEVELS, Wall, pit_wall, until
 
 READ = """([selector, bits, height]) => {
@@ -46,9 +48,14 @@ class Visit:
 
     def until_painted(self, number: int, kind: str = "overlay", screen: str = "main") -> None:
         try:
-            until(lambda: self.painted(screen) == (number, kind), 5)
+            until(lambda: self.painted(screen) == (number, kind), PATIENCE_MS / 1000)
         except AssertionError:
             pytest.fail(f"{self.painted(screen)} is on the {screen} screen, not {number}, {kind}")
+
+    def until_still(self) -> None:
+        """Wait until the picture stands, and is the one that the page says it is."""
+        expect(self.page.locator("#player")).to_have_attribute("data-playing", "false")
+        until(lambda: self.painted()[0] == self.index)
 
     @property
     def index(self) -> int:
@@ -121,7 +128,7 @@ def test_it_opens_at_the_first_frame_and_steps_exactly_one(browser: Browser, wal
         for number in (1, 2, 3, 4):
             visit.press("ArrowRight")
             visit.until_painted(number)
-            assert visit.index == number
+            expect(visit.page.locator("#player")).to_have_attribute("data-index", str(number))
         visit.press("ArrowLeft")
         visit.until_painted(3)
         for _ in range(10):
@@ -165,8 +172,7 @@ def test_playing_shows_frames_in_order_and_tells_which(browser: Browser, wall: W
         until(lambda: visit.painted()[0] > 10)
         expect(visit.page.locator("#player")).to_have_attribute("data-playing", "true")
         visit.press(" ")
-        expect(visit.page.locator("#player")).to_have_attribute("data-playing", "false")
-        visit.until_painted(visit.index)
+        visit.until_still()
         visit.press(".", ".", ".")
         expect(visit.page.locator("[data-speed]")).to_have_value("8")
         visit.press(" ")
@@ -175,8 +181,7 @@ def test_playing_shows_frames_in_order_and_tells_which(browser: Browser, wall: W
         visit.press("j")
         until(lambda: visit.index < 90)
         visit.press("k")
-        expect(visit.page.locator("#player")).to_have_attribute("data-playing", "false")
-        until(lambda: visit.painted()[0] == visit.index)
+        visit.until_still()
 
 
 def test_a_gap_is_no_frozen_picture(browser: Browser, wall: Wall) -> None:
@@ -244,7 +249,8 @@ def test_camera_and_mask_are_shown_frame_by_frame(browser: Browser, wall: Wall) 
         visit.press(" ")
         until(lambda: visit.painted()[0] > 40)
         visit.press(" ", "1")
-        visit.until_painted(visit.index)
+        until(lambda: visit.page.locator("[data-screen=main] video").count() == 1)
+        visit.until_still()
 
 
 def test_frames_are_drawn_anew_and_beside_the_recorded_ones(browser: Browser, wall: Wall) -> None:
@@ -295,7 +301,7 @@ def test_a_session_without_frames_plays_and_says_what_it_lacks(browser: Browser,
         visit.until_painted(30)
         visit.press("ArrowRight")
         visit.until_painted(31)
-        expect(visit.page.locator("[data-no-frames]")).to_contain_text("only its video")
+        expect(visit.page.locator("[data-lacks]")).to_contain_text("only its video")
         expect(visit.page.locator("[data-part=camera]")).to_be_disabled()
         visit.press("2", "m")
         visit.until_painted(31)
@@ -309,6 +315,97 @@ def test_a_torn_session_plays_to_its_last_whole_frame(browser: Browser, wall: Wa
         expect(visit.page.locator("#facts")).to_contain_text("left by a crash")
         visit.press("Shift+ArrowLeft")
         visit.until_painted(16)
+
+
+def test_one_session_leads_to_the_next(browser: Browser, tmp_path: Path) -> None:
+    for number, follows in (("1", ""), ("2", "hour-1"), ("3", "hour-2")):
+        with shelved.Session(tmp_path, f"hour-{number}") as session:
+            session.add(20)
+        manifest = read_manifest(session.folder)
+        write_manifest(session.folder, msgspec.structs.replace(manifest, follows=follows))
+    with pit_wall("demo", sessions=tmp_path) as wall, watching(browser, wall, "/review/hour-2") as visit:
+        before, after = (visit.page.locator(f"[data-sequel] [data-{name}]") for name in ("before", "after"))
+        expect(after).to_have_attribute("href", "/review/hour-3#t=0")
+        expect(before).to_have_text(re.compile("^← continued from kart "))
+        visit.until_painted(0)
+        visit.press("End")
+        visit.until_painted(19)
+        expect(after).not_to_be_focused()
+        visit.press("ArrowRight")
+        expect(after).to_be_focused()
+        visit.press("Enter")
+        expect(visit.page).to_have_url(f"{wall.url}/review/hour-3#t=0")
+        expect(before).to_be_visible()
+        expect(after).to_be_hidden()
+        visit.until_painted(0)
+        visit.press("Shift+ArrowLeft")
+        expect(before).to_be_focused()
+        visit.press("Enter")
+        expect(visit.page).to_have_url(re.compile("/review/hour-2#t=0.6"))
+        visit.until_painted(19)
+        visit.press("Home", " ")
+        expect(after).to_be_focused()
+        visit.until_painted(19)
+
+
+def test_why_there_is_no_video_is_said(browser: Browser, tmp_path: Path) -> None:
+    folder = shelved.make(tmp_path, "kart-1", 30)
+    (folder / "overlay.mp4").write_bytes(b"rubbish")
+    with pit_wall("demo", sessions=tmp_path) as wall, watching(browser, wall, "/review/kart-1#t=0.5") as visit:
+        visit.until_painted(15, "camera")
+        expect(visit.page.locator("[data-part=film]")).to_be_disabled()
+        expect(visit.page.locator("[data-lacks]")).to_contain_text("video")
+
+
+def test_a_video_that_broke_says_why_and_is_tried_again(browser: Browser, tmp_path: Path) -> None:
+    shelved.make(tmp_path, "kart-1", 30)
+    with contextlib.ExitStack() as page_open:
+        with pit_wall("demo", sessions=tmp_path) as wall:
+            page = page_open.enter_context(contextlib.closing(browser.new_context())).new_page()
+            page.route("**/overlay.mp4*", lambda route: route.abort())
+            page.goto(f"{wall.url}/review/kart-1")
+            trouble = page.locator("[data-screen=main] [data-trouble]")
+            expect(trouble).to_contain_text("cannot be played; its frames may still be there")
+            page.route("**/api/sessions/kart-1", lambda route: route.abort())
+            for _ in range(2):
+                page.locator("[data-part=camera]").click()
+                page.locator("[data-part=film]").click()
+            expect(trouble).to_have_text("The pit wall does not answer.")
+            page.unroute("**/overlay.mp4*")
+            visit = Visit(page, wall)
+
+            def went_on() -> bool:
+                visit.press("ArrowRight")
+                return trouble.is_hidden()
+
+            until(went_on)
+            until(lambda: visit.painted()[0] == visit.index > 0)
+
+
+def test_another_picture_plays_on_as_fast_as_the_one_before(browser: Browser, wall: Wall) -> None:
+    with watching(browser, wall, "/review/kart-1") as visit:
+        visit.until_painted(0)
+        visit.press(",", ",", " ", "2")
+        until(lambda: visit.painted()[1] == "camera")
+        visit.press("1")
+        until(lambda: visit.painted()[1] == "overlay" and visit.index > 0)
+        assert visit.page.locator("[data-screen=main] video").evaluate("one => [one.paused, one.playbackRate]") == [
+            False,
+            0.25,
+        ]
+
+
+def test_space_presses_the_button_that_the_tab_key_reached(browser: Browser, wall: Wall) -> None:
+    with watching(browser, wall, "/review/kart-2") as visit:
+        visit.until_painted(0)
+        visit.page.get_by_role("button", name="Play", exact=True).focus()
+        visit.press("Tab", " ")
+        visit.until_painted(1)
+        expect(visit.page.locator("#player")).to_have_attribute("data-playing", "false")
+        visit.page.get_by_role("button", name="One frame on").click()
+        visit.until_painted(2)
+        visit.press(" ")
+        until(lambda: visit.index > 5)
 
 
 def test_a_session_being_recorded_is_watched_while_it_grows(browser: Browser, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class Film:
             self._forget()
             raise FilmError(f"The video of {session} is broken: its index makes no sense.") from why
         if not self._samples:
-            raise FilmError(f"The video of {session} holds no picture yet.")
+            raise FilmError(f"The video of {session} holds no picture that can be shown.")
 
     def _read_on(self) -> None:
         with open_to_read(self._path) as file:

@@ -124,7 +124,7 @@ class Shelf:
 
         picture = thumbnail(self.folder(name))
         if picture is None:
-            raise Unknown(f"The session {_shown(name)} has no picture yet.")
+            raise Unknown(f"The session {_shown(name)} has no picture to be shown small.")
         return picture
 
     # What people say of it

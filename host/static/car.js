@@ -1,8 +1,9 @@
 // One car on the wall: its picture, how fresh that is, and its controls.
 
-import { duration, part, say, sayOrHide } from "./dom.js";
+import { part, say, sayOrHide } from "./dom.js";
 import { Facts, losses } from "./facts.js";
 import { Feed } from "./feed.js";
+import { duration } from "./format.js";
 import { ageOf, judge } from "./freshness.js";
 import { Gauges } from "./gauges.js";
 import { Look } from "./look.js";

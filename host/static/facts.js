@@ -1,6 +1,7 @@
 // Everything else that is known of a car, as a list of names and values.
 
-import { bytes, duration, make, say } from "./dom.js";
+import { make, say } from "./dom.js";
+import { bytes, duration } from "./format.js";
 
 const list = (values, show) => Object.entries(values ?? {}).map(([name, value]) => `${name} ${show(value)}`).join(", ");
 const number = (value) => (typeof value === "number" ? Number(value.toPrecision(3)) : "–");

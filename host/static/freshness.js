@@ -1,6 +1,6 @@
 // Whether what is on screen may be taken for what the car sees now.
 
-import { duration } from "./dom.js";
+import { duration } from "./format.js";
 
 /** How old a picture is: from `shown` = { capturedNs, errorNs, sentNs, heardMs } and the pit wall's clock as known here. */
 export function ageOf(shown, clock, nowMs) {

@@ -1,6 +1,7 @@
 // Steering and throttle: a bar from the middle for the pilot, a tick for the driver who was recorded.
 
-import { signed, say } from "./dom.js";
+import { say } from "./dom.js";
+import { signed } from "./format.js";
 
 const clamp = (value) => Math.max(-1, Math.min(1, value));
 

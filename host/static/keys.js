@@ -1,44 +1,41 @@
-// The keyboard: every key acts on the chosen car, the first one until another is chosen.
+// The keyboard of the live page: every key acts on the chosen car, the first one until another is chosen.
 
 const STEP = 0.05;
-const ONCE = new Set(["r", "b"]); // a key held down counts once
 
-export const ACTIONS = {
-  1: (car) => car.show("overlay"),
-  2: (car) => car.show("camera"),
-  3: (car) => car.show("mask"),
-  m: (car) => car.look.nextMethod(),
-  t: (car) => car.look.nextTarget(),
-  "[": (car) => car.look.strengthen(-STEP),
-  "]": (car) => car.look.strengthen(STEP),
-  c: (car) => car.look.nextColours(),
-  g: (car) => car.look.toggleGauges(),
-  p: (car) => car.togglePixels(),
-  r: (car) => car.recorder.toggle(),
-  b: (car) => car.recorder.bookmark(),
-  f: (car) => car.toggleFull(),
-};
-
-/** Listen for keys. `cars` in the order of the page, `help` the dialog that lists the keys. */
-export function listen(cars, help) {
+/** The bindings for `cars`, in the order of the page. */
+export function keysOf(cars) {
   let chosen = 0;
   const choose = (index) => {
     chosen = (index + cars.length) % cars.length;
     cars.forEach((car, at) => car.element.classList.toggle("chosen", cars.length > 1 && at === chosen));
   };
+  const move = (by) => {
+    choose(chosen + by);
+    cars[chosen].element.scrollIntoView({ block: "nearest" });
+  };
+  const on = (act) => () => act(cars[chosen]);
   cars.forEach((car, at) => car.element.addEventListener("pointerdown", () => choose(at)));
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && ONCE.has(event.key.toLowerCase())) return;
-    if (help.open || event.target.closest("input, select, textarea")) return;
-    const key = event.key.toLowerCase();
-    if (key === "?") help.showModal();
-    else if (key === "arrowleft" || key === "arrowright") {
-      choose(chosen + (key === "arrowright" ? 1 : -1));
-      cars[chosen].element.scrollIntoView({ block: "nearest" });
-    }
-    else if (Object.hasOwn(ACTIONS, key)) ACTIONS[key](cars[chosen]);
-    else return;
-    event.preventDefault();
-  });
+  return [
+    {
+      does: { 1: on((car) => car.show("overlay")), 2: on((car) => car.show("camera")), 3: on((car) => car.show("mask")) },
+      says: "overlay, camera, mask",
+    },
+    { does: { m: on((car) => car.look.nextMethod()) }, says: "next method" },
+    { does: { t: on((car) => car.look.nextTarget()) }, says: "explain the next output" },
+    {
+      does: { "[": on((car) => car.look.strengthen(-STEP)), "]": on((car) => car.look.strengthen(STEP)) },
+      says: "weaker, stronger overlay",
+    },
+    { does: { c: on((car) => car.look.nextColours()) }, says: "next colours" },
+    { does: { g: on((car) => car.look.toggleGauges()) }, says: "gauges in the overlay" },
+    { does: { p: on((car) => car.togglePixels()) }, says: "pixels as they are, or smooth" },
+    { does: { r: on((car) => car.recorder.toggle()) }, says: "start or stop recording", once: true },
+    {
+      does: { b: on((car) => car.recorder.bookmark()) },
+      says: "bookmark this moment; starts a recording, with the seconds before, where there is none",
+      once: true,
+    },
+    { does: { f: on((car) => car.toggleFull()) }, says: "full screen", once: true },
+    { does: { arrowleft: () => move(-1), arrowright: () => move(1) }, says: "choose the car the keys are for" },
+  ];
 }

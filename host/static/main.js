@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { Alarms } from "./alarms.js";
 import { Car } from "./car.js";
-import { make, say } from "./dom.js";
-import { listen } from "./keys.js";
+import { make, pause, say } from "./dom.js";
+import { Keyboard } from "./keyboard.js";
+import { keysOf } from "./keys.js";
 import { Room } from "./room.js";
 
 const TICK_MS = 200;
@@ -13,7 +14,6 @@ const ROOM_EVERY_MS = 5000;
 
 const wall = document.getElementById("cars");
 const summary = document.getElementById("summary");
-const help = document.getElementById("keys");
 const alarms = new Alarms(document.getElementById("alarms"));
 const room = new Room(document.getElementById("room"));
 const staleAfterMs = Number(document.body.dataset.staleAfterMs);
@@ -25,7 +25,7 @@ async function firstState() {
       return await api.state();
     } catch (error) {
       say(summary, error.message);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await pause(RETRY_MS);
     }
   }
 }
@@ -46,7 +46,6 @@ function tick(cars) {
 
 async function start() {
   history.replaceState(null, "", location.pathname);
-  document.getElementById("help").addEventListener("click", () => help.showModal());
   const { cars: known, disk } = await firstState();
   const names = known.map(({ name }) => name);
   room.show(disk);
@@ -55,7 +54,7 @@ async function start() {
   wall.dataset.layout = cars.length === 1 ? "one" : "many";
   if (cars.length > 1) cars.forEach(({ element }) => element.querySelector("[data-fold=look]").removeAttribute("open"));
   wall.append(...cars.map(({ element }) => element));
-  if (cars.length) listen(cars, help);
+  new Keyboard(cars.length ? keysOf(cars) : [], document.getElementById("keys-note").content);
   tick(cars);
   setInterval(tick, TICK_MS, cars);
   setTimeout(lookForRoom, ROOM_EVERY_MS);

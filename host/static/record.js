@@ -1,7 +1,8 @@
 // Recording of one car: its two buttons, and what is known of its newest recording.
 
 import * as api from "./api.js";
-import { bytes, clockTime, part, say, sayOrHide } from "./dom.js";
+import { part, say, sayOrHide } from "./dom.js";
+import { bytes, clockTime, counted } from "./format.js";
 
 const FLASH_MS = 2500; // so long a bookmark is confirmed on the picture
 
@@ -105,17 +106,15 @@ function badgeOf(recording) {
   return `REC ${clockTime(recording.duration_s)}${marks}`;
 }
 
-const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
-
 /** In one line where all is well; length and bookmarks of one that runs stand on the picture. */
 function factsOf({ running, error, frames, dropped, bookmarks, gaps, written_bytes: size, duration_s: length }) {
   const facts = [
     !running && `${error ? "Stopped by itself after" : "Saved"} ${clockTime(length)}`,
-    count(frames, "frame"),
+    counted(frames, "frame"),
     bytes(size),
-    !running && bookmarks && count(bookmarks, "bookmark"),
+    !running && bookmarks && counted(bookmarks, "bookmark"),
     dropped && `${dropped} dropped`,
-    gaps && count(gaps, "gap"),
+    gaps && counted(gaps, "gap"),
   ];
   return facts.filter(Boolean).join(" · ");
 }

@@ -1,6 +1,7 @@
 // Where the time between capture and screen went, stage by stage, calm enough to read.
 
-import { duration, make, part, say } from "./dom.js";
+import { make, part, say } from "./dom.js";
+import { duration } from "./format.js";
 
 const WEIGHT = 0.08; // of the newest frame in the shown mean
 

@@ -1,8 +1,8 @@
 // The bookmarks of a session: shown, jumped to, renamed in place and removed.
 
 import { make, part, say } from "../dom.js";
-import * as api from "./common.js";
-import { shortTime } from "./paint.js";
+import { clockTime } from "../format.js";
+import * as api from "./api.js";
 
 export class Bookmarks {
   all = [];
@@ -10,9 +10,8 @@ export class Bookmarks {
   #root;
   #list;
   #handlers;
-  #removed = [];
 
-  /** handlers: seek(seconds), changed(), problem(sentence), removed(label, undo) */
+  /** handlers: seek(seconds), changed(), problem(sentence) */
   constructor(name, root, handlers) {
     [this.#name, this.#root, this.#handlers] = [name, root, handlers];
     this.#list = part(root, "bookmarks");
@@ -41,11 +40,11 @@ export class Bookmarks {
   }
 
   #row(one) {
-    const time = make("button", { type: "button", className: "quiet", title: "Jump there" }, shortTime(one.time_s, 0.1));
+    const time = make("button", { type: "button", className: "quiet", title: "Jump there" }, clockTime(one.time_s, 1));
     const label = make("input", { value: one.label, placeholder: "what happens here?", maxLength: 200 });
-    label.setAttribute("aria-label", `Label of the bookmark at ${shortTime(one.time_s, 0.1)}`);
+    label.setAttribute("aria-label", `Label of the bookmark at ${clockTime(one.time_s, 1)}`);
     const remove = make("button", { type: "button", className: "quiet", title: "Remove" }, "×");
-    remove.setAttribute("aria-label", `Remove the bookmark at ${shortTime(one.time_s, 0.1)}`);
+    remove.setAttribute("aria-label", `Remove the bookmark at ${clockTime(one.time_s, 1)}`);
     time.addEventListener("click", () => this.#handlers.seek(one.time_s));
     label.addEventListener("change", () => this.#rename(one, label.value));
     label.addEventListener("keydown", (event) => {

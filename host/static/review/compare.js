@@ -1,7 +1,8 @@
 // Two sessions chosen to be watched side by side: the last two that were chosen.
 
 import { part, say } from "../dom.js";
-import { nameOf, playerOf } from "./common.js";
+import { playerOf } from "./api.js";
+import { nameOf } from "./names.js";
 
 export class Compare {
   #root;
@@ -38,6 +39,6 @@ export class Compare {
     if (!one) return;
     say(part(this.#root, "chosen"), other ? `${nameOf(one)} beside ${nameOf(other)}` : `${nameOf(one)} – choose another`);
     part(this.#root, "go").hidden = !other;
-    if (other) part(this.#root, "go").href = playerOf(one.name, other.name);
+    if (other) part(this.#root, "go").href = playerOf(one.name, { other: other.name });
   }
 }

@@ -14,7 +14,7 @@ export class Deck {
   #handlers;
   #resume = false;
 
-  /** handlers: changed() */
+  /** handlers: changed(), beyond(direction): somebody wants to go on where there is no more */
   constructor(main, beside, handlers) {
     [this.#main, this.#beside, this.#handlers] = [main, beside, handlers];
   }
@@ -37,6 +37,7 @@ export class Deck {
   ended() {
     this.#beside.follow(this.tick, false, this.rate);
     this.#handlers.changed();
+    this.#handlers.beyond(Math.sign(this.rate));
   }
 
   play(rate = this.rate) {
@@ -73,11 +74,20 @@ export class Deck {
   /** So many frames on or back, exactly. */
   step(frames) {
     if (this.playing) this.pause();
+    this.#further(frames);
     this.seek(this.recording.tickOf(this.recording.indexAt(this.tick) + frames));
   }
 
   skip(seconds) {
+    this.#further(seconds);
     this.seek(this.tick + seconds * this.recording.hz);
+  }
+
+  /** Say so where the way leads out of the recording. */
+  #further(by) {
+    const { length } = this.recording;
+    const index = this.recording.indexAt(this.tick);
+    if ((by > 0 && index === length - 1) || (by < 0 && index === 0)) this.#handlers.beyond(Math.sign(by));
   }
 
   /** To the first frame, or with a positive direction the last one. */

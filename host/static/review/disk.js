@@ -1,9 +1,8 @@
 // The disk: how much is left to record on, as time, and what takes the rest.
 
-import { bytes, make, part, say } from "../dom.js";
-
-const SOON_S = 3600;
-const NOW_S = 600;
+import { make, part, say } from "../dom.js";
+import { bytes, planned } from "../format.js";
+import { isFull, isShort, stopsSoon } from "../space.js";
 
 export function showDisk(root, disk) {
   root.hidden = false;
@@ -21,11 +20,11 @@ export function showDisk(root, disk) {
 }
 
 const room = ({ seconds_left: left, room_bytes: count }) =>
-  left === null ? [bytes(count), "left to record on"] : [long(left), "of recording left"];
+  left === null ? [bytes(count), "left to record on"] : [planned(left), "of recording left"];
 
-function urgency({ seconds_left: left, seconds_to_stop: stop }) {
-  if (stop !== null && stop < NOW_S) return "full";
-  return left !== null && left < SOON_S ? "soon" : "well";
+function urgency(disk) {
+  if (isFull(disk) || stopsSoon(disk)) return "full";
+  return isShort(disk) ? "soon" : "well";
 }
 
 function facts(disk, loose) {
@@ -34,13 +33,4 @@ function facts(disk, loose) {
   const trash = disk.trash_bytes ? [["trash", `${bytes(disk.trash_bytes)} in the trash`]] : [];
   const sessions = ["loose", `${bytes(loose)} of sessions`];
   return [["", `${rate}${disk.then}`], sessions, ...kept, ...trash, ["free", `${bytes(disk.free_bytes)} free`]];
-}
-
-/** Seconds as people plan with them: "40 min", "6 h 20 min", "12 days". */
-export function long(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  const days = Math.floor(minutes / 1440);
-  return `${days} ${days === 1 ? "day" : "days"}`;
 }

@@ -1,7 +1,8 @@
 // The export links, for all of a session or from here to there.
 
 import { make, part, say } from "../dom.js";
-import { shortTime } from "./paint.js";
+import { clockTime } from "../format.js";
+import { exportOf } from "./api.js";
 
 const FORMATS = [
   ["mp4", "MP4", "The clip, every frame at its time"],
@@ -48,15 +49,13 @@ export class Exports {
   }
 
   #tell() {
-    const seconds = [this.from, this.to].map((tick) => (tick === null ? null : tick / this.#hz));
-    const [from, to] = seconds.map((value) => value?.toFixed(3));
-    const whole = from === undefined && to === undefined;
-    say(part(this.#root, "range"), whole ? "all of it" : `${from === undefined ? "start" : shortTime(seconds[0], 0.1)} – ${to === undefined ? "end" : shortTime(seconds[1], 0.1)}`);
-    for (const link of this.#links) {
-      const query = new URLSearchParams({ format: link.dataset.format });
-      if (from !== undefined) query.set("from", from);
-      if (to !== undefined) query.set("to", to);
-      link.href = `/sessions/${encodeURIComponent(this.#name)}/export?${query}`;
-    }
+    const query = {};
+    const words = [["from", this.from, "start"], ["to", this.to, "end"]].map(([name, tick, open]) => {
+      if (tick === null) return open;
+      query[name] = (tick / this.#hz).toFixed(3);
+      return clockTime(tick / this.#hz, 1);
+    });
+    say(part(this.#root, "range"), Object.keys(query).length ? words.join(" – ") : "all of it");
+    for (const link of this.#links) link.href = exportOf(this.#name, { format: link.dataset.format, ...query });
   }
 }

@@ -1,7 +1,7 @@
 // Which sessions are shown. The choice is kept in the page's address, so that coming back from a session finds it.
 
 import { make } from "../dom.js";
-import { dayOf, timeOf } from "./common.js";
+import { dayOf, timeOf } from "./names.js";
 
 const FIELDS = ["q", "car", "pilot", "show"];
 const SHOWS = {

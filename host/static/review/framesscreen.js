@@ -1,6 +1,8 @@
 // A screen that shows a session's frames one by one: as they were recorded, or drawn again by the pit wall.
 // Has what VideoScreen has. What takes longer to come than to be shown is skipped; time does not wait for it.
 
+import * as api from "./api.js";
+
 const AHEAD = 3; // recorded pictures fetched before they are due
 const KEPT = 40;
 const SLOW_MS = 300;
@@ -139,15 +141,10 @@ export class FramesScreen {
   }
 
   async #fetch(index) {
-    const query = new URLSearchParams(this.#redrawn ? { ...this.#wish, client: this.#client } : this.#wish);
-    let answer;
-    try {
-      answer = await fetch(`/sessions/${encodeURIComponent(this.#recording.name)}/frames/${index}.jpg?${query}`);
-    } catch {
-      throw new Error("The pit wall does not answer.");
-    }
-    if (!answer.ok) throw new Error((await answer.text()).slice(0, 600));
-    return createImageBitmap(await answer.blob());
+    const jpeg = this.#redrawn
+      ? await api.frame(this.#recording.name, index, { ...this.#wish, client: this.#client })
+      : await api.frame(this.#recording.name, index, this.#wish, "default");
+    return createImageBitmap(jpeg);
   }
 }
 

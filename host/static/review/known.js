@@ -1,32 +1,35 @@
 // What is known of a session and of the frame that is shown, as lists of names and values.
 
-import { bytes, make, part, say } from "../dom.js";
-import * as api from "./common.js";
+import { make, part, say } from "../dom.js";
+import { bytes } from "../format.js";
+import { tapeOf, videoOf } from "./api.js";
+import { dayOf, standingOf, timeOf } from "./names.js";
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 };
 const COLUMN_OF = { Number: "seq", Apart: "disagreement", Network: "network_ms", "On car": "on_car_ms", Map: "magnitude", Drops: "drops", Car: "temperature_c" };
 const known = (value, worded) => (Number.isFinite(value) ? worded(value) : "");
 
+const STANDS = { live: "being recorded", unfinished: "left by a crash, not repaired yet" };
+
 /** Fill the details; returns the line for the head of the page. */
 export function showSession(root, summary, recordingLength) {
-  const { car, pilot, status, reason, recording, frames, dropped, marked } = summary;
-  const state = recording ? "being recorded" : status === "recording" ? "left by a crash, not repaired yet" : status;
-  const line = [car, pilot, `${api.dayOf(summary)}, ${api.timeOf(summary)}`, state === "complete" ? "" : state].filter(Boolean).join(" · ");
+  const { name, car, pilot, reason, frames, dropped, marked } = summary;
+  const standing = standingOf(summary);
+  const state = [STANDS[standing] ?? standing, reason].filter(Boolean).join(": ");
   const rows = [
-    ["Folder", summary.name],
-    ["State", reason ? `${state}: ${reason}` : state],
+    ["Folder", name],
+    ["State", state],
     ["Kept", marked && "marked: never removed to make room"],
     ["Frames", `${frames || recordingLength}${dropped ? `, ${dropped} dropped` : ""}`],
     ["Size", bytes(summary.bytes)],
     ["Car", car],
     ["Pilot", pilot],
   ].filter(([, value]) => value);
-  const path = `/sessions/${encodeURIComponent(summary.name)}`;
-  const files = [make("a", { href: `${path}/overlay.mp4`, download: `${summary.name}.mp4` }, "overlay.mp4")];
-  if (summary.has_frames) files.push(" ", make("a", { href: `${path}/frames.mcap`, download: `${summary.name}.mcap` }, "frames.mcap"));
+  const files = [make("a", { href: videoOf(name), download: `${name}.mp4` }, "overlay.mp4")];
+  if (summary.has_frames) files.push(" ", make("a", { href: tapeOf(name), download: `${name}.mcap` }, "frames.mcap"));
   const list = rows.flatMap(([title, value]) => [make("dt", {}, title), make("dd", {}, String(value))]);
   part(root, "details").replaceChildren(...list, make("dt", {}, "Files"), make("dd", {}, ...files));
-  return line;
+  return [car, pilot, `${dayOf(summary)}, ${timeOf(summary)}`, standing === "complete" ? "" : state].filter(Boolean).join(" · ");
 }
 
 /** Fill the list of what is known of a frame; `index` −1 for none. */

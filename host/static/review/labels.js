@@ -1,5 +1,7 @@
 // Names, present values and scales of the tracks: left of them, on narrow screens above them.
 
+import { signed } from "../format.js";
+
 export const LABELS_PX = 104;
 const SMALL = "11px ui-sans-serif, system-ui, sans-serif";
 const BOLD = "600 12px ui-sans-serif, system-ui, sans-serif";
@@ -71,5 +73,5 @@ function worded(value, unit, kind) {
   if (kind === "bands") return `${Math.round(value * 100)} %`;
   if (kind === "bars") return String(value);
   if (unit === "ms") return value < 9.95 ? value.toFixed(1) : value.toFixed(0);
-  return `${value < 0 && value.toFixed(2) !== "-0.00" ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+  return signed(value);
 }

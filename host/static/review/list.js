@@ -1,11 +1,13 @@
 // The list of sessions: asks for it every few seconds, keeps one Row per session, and puts them under their days.
 
 import { make, say, sayOrHide } from "../dom.js";
-import * as api from "./common.js";
+import { Keyboard } from "../keyboard.js";
+import * as api from "./api.js";
 import { Compare } from "./compare.js";
 import { showDisk } from "./disk.js";
 import { Filter } from "./filter.js";
-import { listen } from "./listkeys.js";
+import { keysOf } from "./listkeys.js";
+import { dayOf, nameOf } from "./names.js";
 import { Row } from "./row.js";
 import { Toast } from "./toast.js";
 
@@ -32,7 +34,7 @@ function wanted() {
 function rowOf(session) {
   if (!rows.has(session.name)) rows.set(session.name, new Row(template, actions));
   const row = rows.get(session.name);
-  row.show(session, filter.trash);
+  row.show(session, filter.trash, known.sessions.find(({ name }) => name === session.follows));
   return row;
 }
 
@@ -52,7 +54,7 @@ function lay() {
   if (place.contains(focused)) focused.focus({ preventScroll: true });
 }
 
-const headingOf = (one) => (one.recording ? "Being recorded" : api.dayOf(one));
+const headingOf = (one) => (one.recording ? "Being recorded" : dayOf(one));
 
 function underDays(shown, list) {
   const elements = [];
@@ -116,7 +118,7 @@ async function remove(row) {
     const next = neighbour(row);
     await api.remove(session.name);
     compare.choose(row, false);
-    toast.offer(`“${api.nameOf(session)}” is in the trash.`, () => undo(session.name));
+    toast.offer(`“${nameOf(session)}” is in the trash.`, () => undo(session.name));
     next?.element.focus();
   });
 }
@@ -139,13 +141,21 @@ function neighbour(row) {
   return all[at + 1] ?? all[at - 1];
 }
 
-function start() {
-  byId("help").addEventListener("click", () => byId("keys").showModal());
-  listen({ rows: onPage, help: byId("keys"), filter, compare, toast, remove });
+/** Coming back from a session finds the row that was opened. */
+function rememberRow({ target }) {
+  const opened = target.closest("[data-title], [data-thumb]")?.closest(".row");
+  const name = [...rows.keys()].find((one) => rows.get(one).element === opened);
+  if (name) history.replaceState({ opened: name }, "");
+}
+
+async function start() {
+  new Keyboard(keysOf({ rows: onPage, filter, compare, remove, undo: () => toast.undo() }));
   setInterval(() => document.hidden || refresh(), POLL_MS);
   setInterval(() => rows.forEach((row) => row.tick(performance.now())), TICK_MS);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
-  refresh();
+  place.addEventListener("click", rememberRow);
+  await refresh();
+  if (document.activeElement === document.body) rows.get(history.state?.opened)?.element.focus();
 }
 
 start();

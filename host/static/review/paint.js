@@ -1,25 +1,8 @@
-// Drawing a stretch of a recording onto a canvas: lines, bands and bars; gaps are hatched, never bridged.
+// Drawing a track onto a canvas: lines, bands and bars. Gaps are never bridged.
 
 import { envelope, most } from "./tracks.js";
 
 const SPARSE_PX = 3; // from this distance between frames on, every frame is drawn by itself
-
-/** Fit a canvas to its box; true if its size changed. Draw in CSS pixels on what `context` gives. */
-export function fit(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const { clientWidth: width, clientHeight: height } = canvas;
-  const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width === wide && canvas.height === high) return false;
-  [canvas.width, canvas.height] = [wide, high];
-  return true;
-}
-
-export function context(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return pen;
-}
 
 /** box: { x, y, width, height }; view: { from, to } in ticks. */
 export function drawTrack(pen, recording, track, box, view) {
@@ -151,63 +134,4 @@ function bars(pen, recording, track, box, view) {
 function rule(pen, box, y) {
   pen.fillStyle = "rgb(255 255 255 / 0.14)";
   pen.fillRect(box.x, Math.round(y), box.width, 1);
-}
-
-let hatching = null;
-
-/** Hatch the gaps that lie in view. */
-export function drawGaps(pen, recording, box, { from, to }) {
-  hatching ??= hatch();
-  const scale = box.width / (to - from);
-  for (const [before, after] of recording.gaps) {
-    const [start, end] = [Math.max(from, before + recording.interval), Math.min(to, after)];
-    if (end <= start) continue;
-    const [x, width] = [box.x + (start - from) * scale, Math.max(2, (end - start) * scale)];
-    pen.fillStyle = "rgb(255 107 107 / 0.12)";
-    pen.fillRect(x, box.y, width, box.height);
-    pen.fillStyle = pen.createPattern(hatching, "repeat");
-    pen.fillRect(x, box.y, width, box.height);
-  }
-}
-
-function hatch() {
-  const tile = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
-  const pen = tile.getContext("2d");
-  pen.strokeStyle = "rgb(255 107 107 / 0.55)";
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  for (const shift of [-8, 0, 8]) {
-    pen.moveTo(shift, 8);
-    pen.lineTo(shift + 8, 0);
-  }
-  pen.stroke();
-  return tile;
-}
-
-const STEPS_S = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
-const LABEL_PX = 76;
-
-/** Times along the top of a box, as many as can be read. */
-export function drawTimes(pen, box, { from, to }, hz) {
-  const scale = box.width / (to - from);
-  const step = STEPS_S.find((seconds) => seconds * hz * scale >= LABEL_PX) ?? 7200;
-  pen.font = "11px ui-sans-serif, system-ui, sans-serif";
-  pen.textBaseline = "top";
-  const right = box.x + box.width;
-  for (let at = Math.ceil(from / hz / step - 1e-9); at * step * hz <= to; at++) {
-    const x = Math.round(box.x + (at * step * hz - from) * scale);
-    pen.fillStyle = "rgb(255 255 255 / 0.09)";
-    pen.fillRect(x, box.y, 1, box.height);
-    pen.fillStyle = "#a9b4bf";
-    if (x + 44 < right) pen.fillText(shortTime(at * step, step), x + 4, box.y + 1);
-  }
-}
-
-/** Seconds as 1:02:03, with as many decimals as a step of `step` needs. */
-export function shortTime(seconds, step = 1) {
-  const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
-  const rounded = Number(Math.max(0, seconds).toFixed(digits));
-  const [h, m] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60];
-  const s = (rounded % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
-  return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
 }

@@ -1,58 +1,52 @@
 // The keyboard of the player.
 
 const STRENGTH = 0.05;
+const LONG_S = 10;
 
-/** What each key does, given the page's actions. */
-const KEYS = {
-  " ": (page) => page.deck.toggle(),
-  k: (page) => page.deck.pause(),
-  j: (page) => page.deck.shuttle(-1),
-  l: (page) => page.deck.shuttle(1),
-  ",": (page) => page.deck.speed(-1),
-  ".": (page) => page.deck.speed(1),
-  n: (page) => page.jump(1),
-  p: (page) => page.jump(-1),
-  v: (page) => page.nextKind(),
-  b: (page) => page.bookmark(),
-  1: (page) => page.show("film"),
-  2: (page) => page.show("camera"),
-  3: (page) => page.show("mask"),
-  4: (page) => page.show("redraw"),
-  m: (page) => page.redraw((form) => form.nextOf("method")),
-  t: (page) => page.redraw((form) => form.nextOf("target")),
-  c: (page) => page.redraw((form) => form.nextOf("colormap")),
-  "[": (page) => page.redraw((form) => form.strengthen(-STRENGTH)),
-  "]": (page) => page.redraw((form) => form.strengthen(STRENGTH)),
-  i: (page) => page.select("start"),
-  o: (page) => page.select("end"),
-  "+": (page) => page.plots.zoom(0.5),
-  "=": (page) => page.plots.zoom(0.5),
-  "-": (page) => page.plots.zoom(2),
-  0: (page) => page.plots.showAll(),
-  home: (page) => page.deck.toEnd(-1),
-  end: (page) => page.deck.toEnd(1),
-  f: (page) => page.toggleFull(),
-};
-const ONCE = new Set([" ", "b", "k", "f"]); // holding these down is no repetition
-
-function move(page, { shiftKey, altKey }, direction) {
-  if (altKey) page.deck.skip(10 * direction);
-  else if (shiftKey) page.deck.skip(direction);
-  else page.deck.step(direction);
-}
-
-export function listen(page, help) {
-  document.addEventListener("keydown", (event) => {
-    const key = event.key.toLowerCase();
-    const arrow = { arrowleft: -1, arrowright: 1 }[key];
-    if (event.ctrlKey || event.metaKey || (event.altKey && !arrow) || help.open) return;
-    if (event.target.closest("input, select, textarea") || (key === " " && event.target.closest("summary"))) return;
-    if (event.repeat && ONCE.has(key)) return event.preventDefault();
-    if (key === "?") help.showModal();
-    else if (arrow) move(page, event, arrow);
-    else if (Object.hasOwn(KEYS, key)) KEYS[key](page);
-    else return undefined;
-    event.preventDefault();
-    return undefined;
-  });
+/** The bindings for the player's page. */
+export function keysOf(page) {
+  const { deck, screens, timeline } = page;
+  const move = (direction) => ({ shiftKey, altKey }) => {
+    if (altKey) deck.skip(LONG_S * direction);
+    else if (shiftKey) deck.skip(direction);
+    else deck.step(direction);
+  };
+  const redraw = (change) => () => screens.redraw(change);
+  const zoomIn = () => timeline.zoom(0.5);
+  return [
+    { does: { " ": () => deck.toggle() }, says: "play, pause", once: true },
+    { does: { arrowleft: move(-1), arrowright: move(1) }, says: `one frame; with Shift 1 s, with Alt ${LONG_S} s`, alt: true },
+    {
+      does: { j: () => deck.shuttle(-1), k: () => deck.pause(), l: () => deck.shuttle(1) },
+      says: "play backwards, pause, play; again: faster",
+    },
+    { does: { ",": () => deck.speed(-1), ".": () => deck.speed(1) }, says: "slower, faster" },
+    { does: { n: () => page.jump(1), p: () => page.jump(-1) }, says: "to the next, the one before of what is chosen" },
+    { does: { v: () => page.jumper.nextKind() }, says: "choose what to jump to" },
+    { does: { b: () => page.bookmark() }, says: "bookmark this moment", once: true },
+    {
+      does: { 1: () => screens.show("film"), 2: () => screens.show("camera"), 3: () => screens.show("mask"), 4: () => screens.show("redraw") },
+      says: "overlay, camera, mask, re-drawn",
+    },
+    {
+      does: {
+        m: redraw((form) => form.nextOf("method")),
+        t: redraw((form) => form.nextOf("target")),
+        c: redraw((form) => form.nextOf("colormap")),
+      },
+      says: "next method, what it explains, colours",
+    },
+    {
+      does: { "[": redraw((form) => form.strengthen(-STRENGTH)), "]": redraw((form) => form.strengthen(STRENGTH)) },
+      says: "weaker, stronger overlay",
+    },
+    { does: { i: () => page.select("start"), o: () => page.select("end") }, says: "the export starts, ends here" },
+    {
+      does: { "+": zoomIn, "=": zoomIn, "-": () => timeline.zoom(2), 0: () => timeline.viewport.showAll() },
+      shown: ["+", "−", "0"],
+      says: "zoom the timeline, all of it",
+    },
+    { does: { home: () => deck.toEnd(-1), end: () => deck.toEnd(1) }, shown: ["Home", "End"], says: "first, last frame" },
+    { does: { f: () => page.toggleFull() }, says: "full screen", once: true },
+  ];
 }

@@ -1,7 +1,8 @@
 // One session's time: when its frames stand, what is plotted of them, its gaps. Grows while the session is recorded.
 
+import * as api from "./api.js";
+
 const HEAD_BYTES = 8;
-const PATIENCE_MS = 15_000;
 
 /** Parse what /api/sessions/NAME/timeline answers (host/review/timeline.py). */
 function parse(buffer) {
@@ -54,15 +55,7 @@ export class Recording {
 
   /** Fetch what there is, or what there is more by now; true if there is more. Throws with a sentence. */
   async refresh() {
-    let answer;
-    try {
-      const path = `/api/sessions/${encodeURIComponent(this.name)}/timeline?from=${this.length}`;
-      answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
-    } catch {
-      throw new Error("The pit wall does not answer.");
-    }
-    if (!answer.ok) throw new Error((await answer.text()).slice(0, 600));
-    return this.#take(parse(await answer.arrayBuffer()));
+    return this.#take(parse(await api.timeline(this.name, this.length)));
   }
 
   #take({ head, ticks, columns }) {

@@ -1,7 +1,9 @@
 // One session in the list: what it shows, and what its buttons do.
 
-import { bytes, clockTime, part, say, sayOrHide } from "../dom.js";
-import { nameOf, playerOf, thumbnailOf, timeOf } from "./common.js";
+import { part, say, sayOrHide } from "../dom.js";
+import { bytes, clockTime, counted } from "../format.js";
+import { playerOf, thumbnailOf } from "./api.js";
+import { nameOf, standingOf, timeOf } from "./names.js";
 
 export class Row {
   #do;
@@ -27,14 +29,15 @@ export class Row {
     return !part(this.element, "rename").hidden;
   }
 
-  /** Show this session; `inTrash`: it can only be restored. */
-  show(session, inTrash) {
+  /** Show this session; `inTrash`: it can only be restored; `before`: the one it goes on from, if any. */
+  show(session, inTrash, before) {
     this.#receivedMs = performance.now();
     this.session = session;
-    const text = JSON.stringify([session, inTrash]);
+    const text = JSON.stringify([session, inTrash, before && nameOf(before)]);
     if (text === this.#shown) return;
     this.#shown = text;
     this.#fill(session, inTrash);
+    say(part(this.element, "meta"), meta(session, before));
   }
 
   /** Let a length that grows grow between what the pit wall says. */
@@ -46,6 +49,10 @@ export class Row {
   choose(on) {
     part(this.element, "choose").checked = on;
     this.element.classList.toggle("chosen", on);
+  }
+
+  open() {
+    part(this.element, "title").click();
   }
 
   mark() {
@@ -68,16 +75,15 @@ export class Row {
     const { element } = this;
     const name = nameOf(session);
     element.setAttribute("aria-label", name);
-    element.dataset.status = status(session);
+    element.dataset.status = standingOf(session);
     say(part(element, "title"), name);
     for (const link of ["title", "thumb"]) {
       if (inTrash) part(element, link).removeAttribute("href");
       else part(element, link).href = playerOf(session.name);
     }
-    say(part(element, "meta"), meta(session));
     sayOrHide(part(element, "reason"), session.status === "complete" ? "" : reason(session));
     say(part(element, "length"), clockTime(session.duration_s));
-    say(part(element, "bookmarks"), plural(session.bookmarks.length, "bookmark"));
+    say(part(element, "bookmarks"), session.bookmarks.length ? counted(session.bookmarks.length, "bookmark") : "");
     part(element, "bookmarks").title = session.bookmarks.map(({ time_s: at, label }) => `${clockTime(at)} ${label}`).join("\n");
     say(part(element, "size"), bytes(session.bytes));
     part(element, "live").hidden = !session.recording;
@@ -133,23 +139,19 @@ export class Row {
   }
 }
 
-export const plural = (count, what) => (count ? `${count} ${what}${count === 1 ? "" : "s"}` : "");
-
-function status(session) {
-  if (session.recording) return "live";
-  return session.status === "recording" ? "unfinished" : session.status;
-}
-
-function meta(session) {
+/** What is known of it in one line; `before`: the session it goes on from. */
+function meta(session, before) {
   const named = session.title ? [timeOf(session), session.car] : [];
   const lost = session.dropped ? [`${session.dropped} dropped`] : [];
-  return [...named, session.pilot || "pilot unknown", ...lost].join(" · ");
+  const continued = before ? [`continues ${nameOf(before)}`] : [];
+  return [...named, session.pilot || "pilot unknown", ...lost, ...continued].join(" · ");
 }
 
 const UNFINISHED = "the host ended without closing it; it is repaired at the next start";
 
 function reason(session) {
-  if (session.recording) return "";
-  const why = session.status === "recording" ? UNFINISHED : session.reason;
-  return `${status(session)}${why ? `: ${why}` : ""}`;
+  const standing = standingOf(session);
+  if (standing === "live") return "";
+  const why = standing === "unfinished" ? UNFINISHED : session.reason;
+  return `${standing}${why ? `: ${why}` : ""}`;
 }

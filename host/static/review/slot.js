@@ -1,6 +1,7 @@
 // One place for a picture: who it is of, the screen that shows it, and what covers it where there is none.
 
-import { duration, part, say, sayOrHide } from "../dom.js";
+import { part, say, sayOrHide } from "../dom.js";
+import { duration } from "../format.js";
 import { FramesScreen } from "./framesscreen.js";
 import { VideoScreen } from "./videoscreen.js";
 
@@ -37,8 +38,8 @@ export class Slot {
     say(part(this.#section, "what"), what);
   }
 
-  /** Show a recording: its film (`wish` null), or its frames as wished. */
-  show(recording, wish) {
+  /** Show a recording: its film (`wish` null), or its frames as wished. What plays goes on at this rate. */
+  show(recording, wish, rate) {
     const mode = wish ? "frames" : "film";
     if (this.screen && recording === this.#recording && mode === this.#mode) {
       if (wish) this.screen.change(wish);
@@ -56,7 +57,7 @@ export class Slot {
     };
     this.screen = wish ? new FramesScreen(this.#picture, recording, handlers, wish) : new VideoScreen(this.#picture, recording, handlers);
     this.screen.seek(this.tick);
-    if (playing) this.screen.play(1);
+    if (playing) this.screen.play(rate);
   }
 
   clear() {

@@ -5,10 +5,14 @@
 //
 // A video that grows is loaded anew beside the one that plays, and takes its place when it stands at the same frame.
 
+import { session, videoOf } from "./api.js";
+
 const LEAD_S = 1.5; // so long before the end of what is loaded, more is loaded
 const NEAR_TICKS = 40; // browsers round the times of frames to microseconds
 const SLOWEST = 0.0625; // what browsers play at all
+const AGAIN_MS = 1000; // a video that broke is not loaded again sooner
 const SLOW_MS = 300; // later than this, a person is told that something is on its way
+const UNPLAYABLE = "The video cannot be played; its frames may still be there: try Camera.";
 
 export class VideoScreen {
   playing = false;
@@ -23,6 +27,7 @@ export class VideoScreen {
   #tick = 0;
   #closed = false;
   #slow = 0;
+  #brokeMs = -Infinity;
 
   constructor(element, recording, handlers) {
     [this.element, this.#recording, this.#handlers] = [element, recording, handlers];
@@ -31,6 +36,7 @@ export class VideoScreen {
 
   seek(tick) {
     this.#tick = tick;
+    if (this.#video.error && performance.now() - this.#brokeMs > AGAIN_MS) this.#load(tick);
     if (tick >= this.#endTick) this.#renew();
     if (tick >= this.#endTick && this.#next) {
       this.#wanted = tick; // what is loaded does not reach that far
@@ -71,7 +77,7 @@ export class VideoScreen {
 
   get #source() {
     const { name, video } = this.#recording;
-    return `/sessions/${encodeURIComponent(name)}/overlay.mp4?v=${encodeURIComponent(video?.version ?? "")}`;
+    return videoOf(name, video?.version);
   }
 
   #made() {
@@ -125,7 +131,10 @@ export class VideoScreen {
   #show(video) {
     const before = this.#video;
     this.#video = video;
-    video.addEventListener("loadedmetadata", () => this.#arrived());
+    video.addEventListener("loadedmetadata", () => {
+      this.#handlers.trouble("");
+      this.#arrived();
+    });
     video.addEventListener("seeked", () => this.#arrived());
     video.addEventListener("error", () => this.#broke(video));
     video.addEventListener("ended", () => this.#ended(video));
@@ -227,10 +236,14 @@ export class VideoScreen {
     this.#tell(this.#recording.lastTick);
   }
 
-  #broke(video) {
+  /** Say why: the pit wall or the session may be gone. Where a person goes next, the video is tried again. */
+  async #broke(video) {
     if (video !== this.#video || this.#closed) return;
+    this.#brokeMs = performance.now();
     this.#hurry();
-    this.#handlers.trouble(this.#recording.trouble || "The video cannot be played; its frames may still be there: try Camera.");
+    const { name, trouble } = this.#recording;
+    const why = await session(name).then(() => trouble || UNPLAYABLE, ({ message }) => message);
+    if (video === this.#video && !this.#closed) this.#handlers.trouble(why);
   }
 
   #mayBeLate() {
