@@ -28,9 +28,7 @@ def tensorflow(seed: int) -> Any:
     try:
         import tensorflow as tf
     except ImportError as why:
-        raise TrainError(
-            "Training needs TensorFlow; install the [convert] extra: pip install '.[convert]'."
-        ) from why
+        raise TrainError("Training needs TensorFlow; install the [convert] extra: pip install '.[convert]'.") from why
     if tf.config.threading.get_intra_op_parallelism_threads() != THREADS:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(THREADS)
