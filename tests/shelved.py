@@ -5,7 +5,7 @@ import hashlib
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -74,19 +74,19 @@ class Session:
         )
         write_manifest(self.folder, msgspec.structs.replace(manifest, **changes))
 
-    def add(self, count: int, *, after_s: float = 0.0) -> None:
-        """So many frames, the first one `after_s` later than it would come by itself."""
+    def add(self, count: int, *, after_s: float = 0.0, kinds: Sequence[str] = ("camera", "mask")) -> None:
+        """So many frames, the first one `after_s` later than it would come by itself, with these pictures on tape."""
         for extra in [round(after_s * TICKS_HZ)] + [0] * (count - 1):
             tick = (self.ticks[-1] + STEP if self.ticks else 0) + extra
-            self._add(len(self.ticks), tick)
+            self._add(len(self.ticks), tick, kinds)
 
-    def _add(self, number: int, tick: int) -> None:
+    def _add(self, number: int, tick: int, kinds: Sequence[str]) -> None:
         shown = self._movie.read(self._picture(number, "overlay"))
         assert shown is not None
         self._movie.write(shown, tick, STEP)
         self.ticks.append(tick)
         if self._tape is not None:
-            pictures = {kind: self._picture(number, kind) for kind in ("camera", "mask")}
+            pictures = {kind: self._picture(number, kind) for kind in kinds}
             self._tape.write(entry(number, tick), pictures)
 
     def event(self, kind: str, text: str) -> None:

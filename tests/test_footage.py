@@ -152,6 +152,7 @@ def test_kinds_are_those_that_any_frame_has(tmp_path: Path) -> None:
         tape.flush()
         footage.refresh()
         assert (len(footage), footage.kinds()) == (6, ["camera"])
+        assert [list(footage.has(kind)) for kind in ("camera", "mask")] == [[0, 0, 0, 0, 1, 0], [0] * 6]
     with Footage(tape_path) as closed:
         assert closed.kinds() == ["camera"]
 

@@ -24,7 +24,7 @@ from host.review.film import Film, FilmError
 from host.review.gaps import gaps_between
 from host.review.ranges import Unsatisfiable, wanted
 from host.review.samples import MAX_FRAMES
-from host.review.timeline import COLUMNS
+from host.review.timeline import NUMBERS
 from tests import shelved
 from tests.shelved import STEP
 from tests.wall import Answer, Wall, draw, pit_wall, read_number, until
@@ -291,7 +291,8 @@ def test_an_index_that_cannot_be_true_is_a_sentence_and_takes_no_memory(tmp_path
 def test_the_timeline_tells_every_frame_and_all_that_is_plotted(wall: Wall) -> None:
     told = timeline(wall, "kart-1")
     assert told.ticks == [STEP * n for n in range(60)] + [STEP * n + 270_000 for n in range(60, 90)]
-    assert told.head["columns"] == list(COLUMNS)
+    assert told.head["columns"] == [*NUMBERS, "camera", "mask"]
+    assert told.columns["camera"] == told.columns["mask"] == (1,) * 90
     assert told.columns["seq"] == tuple(range(90))
     expected = [shelved.entry(n, 0).frame.drive for n in range(90)]
     assert told.columns["steering"] == pytest.approx([drive.steering for drive in expected if drive], abs=1e-6)

@@ -253,6 +253,23 @@ def test_camera_and_mask_are_shown_frame_by_frame(browser: Browser, wall: Wall) 
         visit.until_still()
 
 
+def test_frames_without_a_camera_picture_say_so_and_nobody_asks_for_one(browser: Browser, tmp_path: Path) -> None:
+    with shelved.Session(tmp_path) as session:
+        session.add(30)
+        session.add(60, kinds=())
+        session.add(30)
+    with pit_wall("demo", sessions=tmp_path) as wall, watching(browser, wall, "/review/kart-1#t=1.5") as visit:
+        visit.until_painted(45)
+        trouble = visit.page.locator("[data-screen=main] [data-trouble]")
+        for key, what in (("2", "camera picture"), ("3", "map")):
+            visit.press(key)
+            expect(trouble).to_have_text(f"This frame was recorded without its {what}, to spare the link.")
+        visit.press("2", " ")
+        until(lambda: visit.painted()[0] > 90)
+        expect(trouble).to_be_hidden()
+        visit.press(" ")
+
+
 def test_frames_are_drawn_anew_and_beside_the_recorded_ones(browser: Browser, wall: Wall) -> None:
     pytest.importorskip("ai_edge_litert")
     with watching(browser, wall, "/review/kart-1#t=1.0") as visit:

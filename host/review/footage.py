@@ -132,7 +132,12 @@ class Footage:
     def kinds(self) -> list[str]:
         """The pictures that there are of some frames at least: not every link carries them all the time."""
         with self._lock:
-            return [kind for kind, place in _KINDS.items() if self._rows.any(place)]
+            return [kind for kind, place in _KINDS.items() if any(self._rows.whole(place))]
+
+    def has(self, kind: str) -> "array[float]":
+        """1 for each frame with a picture "camera" or "mask" on the tape, 0 for others. KeyError for other kinds."""
+        with self._lock:
+            return array("d", map(bool, self._rows.whole(_KINDS[kind])))
 
     def gaps(self) -> list[tuple[int, int]]:
         """Where nothing came, in ticks: of the last frame before and of the first one after it."""

@@ -52,10 +52,10 @@ class Rows:
             column.frombytes(numbers[FIRST_NUMBER + number :: CELLS].tobytes())
         return column
 
-    def any(self, number: int) -> bool:
-        """Whether this whole number is something else than 0 in any row."""
+    def whole(self, number: int) -> list[int]:
+        """One of the whole numbers of every row."""
         with memoryview(self._data) as data:
-            return any(cells(data, number))
+            return cells(data, number)
 
     def __iter__(self) -> Iterator[bytes]:
         for at in range(0, len(self._data), ROW.size):

@@ -2,8 +2,9 @@
 
     "PLTL" │ size of the head, u32 │ head, JSON, padded to 8 bytes │ ticks, f64 × n │ column after column, f32 × n
 
-Little-endian. The columns are those of the tape (see host/record/entry.py), NaN where a number is unknown. One hour at
-30 frames/s takes 8 MB; of a session being recorded the rows from a given one on suffice.
+Little-endian. The columns are those of the tape (see host/record/entry.py), NaN where a number is unknown, and for each
+kind of picture whether the tape has one: 1 or 0. One hour at 30 frames/s takes 9 MB; of a session being recorded the
+rows from a given one on suffice.
 """
 
 import contextlib
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from host.review.footage import Footage
 
 MAGIC = b"PLTL"
-COLUMNS = tuple(name for name in entry.COLUMNS if name not in {"time_s", "unix_s", "scale"})
+NUMBERS = tuple(name for name in entry.COLUMNS if name not in {"time_s", "unix_s", "scale"})
+PICTURES = ("camera", "mask")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], H
     head = Head(
         first=first,
         frames=frames,
-        columns=COLUMNS,
+        columns=(*NUMBERS, *PICTURES),
         recording=False,
         video=None,
         trouble="",
@@ -97,8 +99,8 @@ def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], H
         look=_first_look(footage),
     )
     ticks = array("d", footage.ticks[first:frames])
-    columns = (array("f", footage.column(name)[first:frames]) for name in COLUMNS)
-    return [ticks, *columns], head
+    columns = [*map(footage.column, NUMBERS), *map(footage.has, PICTURES)]
+    return [ticks, *(array("f", column[first:frames]) for column in columns)], head
 
 
 def _first_look(footage: "Footage") -> dict[str, object] | None:

@@ -6,6 +6,7 @@ import * as api from "./api.js";
 const AHEAD = 3; // recorded pictures fetched before they are due
 const KEPT = 40;
 const SLOW_MS = 300;
+const WORDS = { camera: "camera picture", mask: "map" };
 const SETTLE_MS = 60; // a slider that moves asks for pictures this often at most
 
 export class FramesScreen {
@@ -130,6 +131,8 @@ export class FramesScreen {
 
   #picture(index) {
     if (index >= this.#recording.length) return Promise.reject(new Error("There is no such frame yet."));
+    const lacking = this.#lacking(index);
+    if (lacking) return Promise.reject(new Error(lacking));
     let picture = this.#pictures.get(index);
     if (!picture) {
       picture = this.#fetch(index);
@@ -138,6 +141,14 @@ export class FramesScreen {
       if (this.#pictures.size > KEPT) this.#pictures.delete(this.#pictures.keys().next().value);
     }
     return picture;
+  }
+
+  /** Why this frame cannot be shown so, as far as that is known here; empty where it can. */
+  #lacking(index) {
+    const kind = this.#wish.part === "mask" ? "mask" : "camera";
+    const anew = kind === "mask" && this.#redrawn; // a mask can be made again from the camera's picture
+    if (anew || !this.#recording.lacks(kind, index)) return "";
+    return `This frame was recorded without its ${WORDS[kind]}, to spare the link.`;
   }
 
   async #fetch(index) {

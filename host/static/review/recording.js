@@ -134,6 +134,11 @@ export class Recording {
     return index >= 0 ? this.#columns.get(name)?.[index] ?? NaN : NaN;
   }
 
+  /** Whether the tape has no picture of this kind, "camera" or "mask", of this frame. */
+  lacks(kind, index) {
+    return this.value(kind, index) === 0;
+  }
+
   get ticks() {
     return this.#ticks.subarray(0, this.length);
   }
