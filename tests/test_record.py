@@ -287,7 +287,7 @@ def test_without_pyav_a_start_says_what_to_install(
     monkeypatch.setitem(sys.modules, "av", None)
     for module in ("movie", "writer"):
         monkeypatch.delitem(sys.modules, f"host.record.{module}", raising=False)
-    with pytest.raises(RecordError, match=r"needs PyAV and mcap, .*: pip install 'pilotlens\[host\]'") as refused:
+    with pytest.raises(RecordError, match=r"needs PyAV and mcap, .*: pip install '\.\[host\]'") as refused:
         recordings.start(channel)
     (state,) = recordings.state()
     assert (state["error"], state["folder"], state["running"]) == (str(refused.value), "", False)

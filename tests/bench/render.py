@@ -36,7 +36,7 @@ LAYOUT = "--lines"
 TUBS = 16
 """Copies of it to render in a row: a steady rate takes some seconds, and the last segment busies one worker alone."""
 STARTS = 3
-ROUNDS = 3
+ROUNDS = 5
 
 
 def why_not() -> str:
