@@ -51,8 +51,10 @@ def _read_regular(file: int) -> bytes:
         raise OSError(0, "it is not a file")
     if found.st_size > MAX_FILE_BYTES:
         raise OSError(0, f"it has {found.st_size} bytes, at most {MAX_FILE_BYTES} are read")
-    with os.fdopen(file, "rb", closefd=False) as content:
-        return content.read(found.st_size)
+    data = os.read(file, found.st_size)
+    while len(data) < found.st_size and (more := os.read(file, found.st_size - len(data))):
+        data += more
+    return data
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ films ─▶ pieces kept before ─┐
 """
 
 import contextlib
+import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -74,14 +75,15 @@ class Production:
     def run(self, crew: Crew) -> None:
         """Until every film is there or given up. Raises CrewError, StoreError."""
         crew.prepare({film.job: (film.scene, film.pilots) for film in self._films})
-        while True:
-            while crew.room and (given := self._next()):
-                self._given[given.ticket] = given
-                crew.give(given.ticket, given.cut.segment)
-            if not self._given:
-                break
-            for outcome in crew.wait(PATIENCE_S):
-                self._take(outcome)
+        with _settled():
+            while True:
+                while crew.room and (given := self._next()):
+                    self._given[given.ticket] = given
+                    crew.give(given.ticket, given.cut.segment)
+                if not self._given:
+                    break
+                for outcome in crew.wait(PATIENCE_S):
+                    self._take(outcome)
 
     def _next(self) -> Given | None:
         return self._again.popleft() if self._again else next(self._fresh, None)
@@ -184,6 +186,16 @@ class Production:
             if piece is None:
                 raise JoinError(f"a piece of {film.path} is gone from {film.path.parent}: run the same command again")
             yield piece
+
+
+@contextlib.contextmanager
+def _settled() -> Iterator[None]:
+    """What was planned stays as it is in the block: the garbage collector need not go through it again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextlib.contextmanager
