@@ -48,10 +48,19 @@ def parse(kind: type[T], parser: argparse.ArgumentParser, argv: Sequence[str]) -
 def check(kind: type[T], values: dict[str, Any]) -> T:
     """Values as a `kind`; raises ConfigError naming the field and its range."""
     try:
-        return msgspec.convert(values, kind, strict=False)
+        return msgspec.convert(_spelled(kind, values), kind, strict=False)
     except msgspec.ValidationError as why:
         what, _, path = str(why).partition(" - at ")
         raise ConfigError(_sentence(kind, values, what, path.strip("`$."))) from why
+
+
+def _spelled(kind: Any, value: Any) -> Any:
+    """The value for a field of this type, numbers such as .5 with the 0 that msgspec wants before their point."""
+    base, _ = _unpack(kind)
+    if isinstance(value, dict) and isinstance(base, type) and issubclass(base, msgspec.Struct):
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(base)}
+        return {name: _spelled(types.get(name), one) for name, one in value.items()}
+    return re.sub(r"^\.(?=[0-9]+$)", "0.", value) if base is float and isinstance(value, str) else value
 
 
 def _sentence(kind: type[msgspec.Struct], values: Any, what: str, path: str) -> str:

@@ -15,8 +15,8 @@ import wire
 from host.record.entry import Entry, Event
 from host.record.movie import Movie
 from host.record.notes import Notes, change_notes
-from host.record.session import TICKS_HZ, VIDEO, Manifest, write_manifest
-from host.record.tape import TAPE, Tape
+from host.record.session import TAPE, TICKS_HZ, VIDEO, Manifest, write_manifest
+from host.record.tape import Tape
 from host.review.export.formats import Written, find_format
 from host.review.export.source import Source, Span
 from tests.wall import BITS, draw

@@ -15,8 +15,8 @@ import msgspec
 
 import wire
 from host.record.movie import Movie
-from host.record.session import TICKS_HZ, VIDEO, Manifest, write_manifest
-from host.record.tape import TAPE, Entry, Tape
+from host.record.session import TAPE, TICKS_HZ, VIDEO, Manifest, write_manifest
+from host.record.tape import Entry, Tape
 from tests.wall import HEIGHT, WIDTH, draw
 
 START_NS = 1_790_000_000_000_000_000

@@ -4,7 +4,6 @@ import io
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import av
 import numpy as np
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 import wire
 from edge.capture.track import TrackSource
+from edge.start import BUNDLED_PILOT
 from host.render.scene import PilotFile, Shot
 
 Bytes = NDArray[np.uint8]
 
-BUNDLED = Path(__file__).parents[1] / "models" / "pilot.tflite"
 STEP = 3600
 """Ticks between shots: 25 frames/s."""
 
@@ -51,7 +50,7 @@ def shots(count: int, size: tuple[int, int] = (160, 120)) -> tuple[Shot, ...]:
 
 
 def bundled(name: str = "pilot") -> PilotFile:
-    return PilotFile(name, BUNDLED.read_bytes())
+    return PilotFile(name, BUNDLED_PILOT.read_bytes())
 
 
 def opened(video: bytes) -> InputContainer:

@@ -13,6 +13,7 @@ from config import ConfigError, parse
 
 class Tyres(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pressure: Annotated[float, Meta(ge=1, le=3, description="bar")] = 2.0
+    wear: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class Car(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,10 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(file: Path) -> None:
         name="blue", top_speed=40, lights=False, driver=["ada"], tyres=Tyres(2.5)
     )
     assert read("--driver", "ada", "--driver", "bob").driver == ["ada", "bob"]
+
+
+def test_a_number_may_begin_with_its_point_and_a_name_too() -> None:
+    assert read("--tyres.wear", ".25", "--name", ".5") == Car(name=".5", tyres=Tyres(wear=0.25))
 
 
 def test_what_is_printed_is_read_back(file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

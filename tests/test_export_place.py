@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host.record.session import VIDEO
-from host.record.tape import TAPE
+from host.record.session import TAPE, VIDEO
 from host.review.export.place import LEFT_S, PREFIX, check_free, move, workroom
 from host.review.export.source import ExportError
 from tests.exports import Making

@@ -271,7 +271,8 @@ def test_many_at_once_get_what_they_asked_for(sessions: Path) -> None:
 
 def test_an_open_session_gives_what_there_is(tmp_path: Path) -> None:
     """While a thread goes on writing it."""
-    from host.record.tape import TAPE, Tape
+    from host.record.session import TAPE
+    from host.record.tape import Tape
     from tests.wall import draw
 
     making = Making([3000 * number for number in range(3000)])

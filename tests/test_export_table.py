@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.record.notes import NOTES, Bookmark, Notes
-from host.record.tape import TAPE
+from host.record.session import TAPE
 from host.review.export.source import ExportError
 from host.review.export.table import number, text
 from host.review.footage import COLUMNS, Footage

@@ -13,8 +13,7 @@ from mcap_protobuf.decoder import DecoderFactory
 from host.record import entry as entries
 from host.record.entry import Entry, Event
 from host.record.notes import Bookmark, Notes
-from host.record.session import TICKS_HZ
-from host.record.tape import TAPE
+from host.record.session import TAPE, TICKS_HZ
 from host.review.export.source import ExportError
 from host.review.footage import Footage
 from tests.exports import STEADY, Making, export, within

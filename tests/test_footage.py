@@ -153,6 +153,8 @@ def test_kinds_are_those_that_any_frame_has(tmp_path: Path) -> None:
         footage.refresh()
         assert (len(footage), footage.kinds()) == (6, ["camera"])
         assert [list(footage.has(kind)) for kind in ("camera", "mask")] == [[0, 0, 0, 0, 1, 0], [0] * 6]
+        assert [list(footage.has("camera", first)) for first in (4, 5, 6)] == [[1, 0], [0], []]
+        assert list(footage.column("seq", 4)) == [4, 5]
     with Footage(tape_path) as closed:
         assert closed.kinds() == ["camera"]
 

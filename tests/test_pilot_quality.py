@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,13 @@ from edge.capture.track.camera import Mount
 from edge.capture.track.car import WIDTH_M
 from edge.capture.track.course import LANE_WIDTH_M
 from edge.capture.track.style import STYLES, without
+from edge.start import BUNDLED_PILOT
 from models.report.progress import Progress
 from models.report.run import Request, make
 from models.study.reliance import ERROR, OTHER_SKY, TURNED_SKY, reliance
 from models.study.scenes import LINES, Scenery
 from wire import Drive
 
-PILOT = Path(__file__).parents[1] / "models" / "pilot.tflite"
 MARGIN_M = (LANE_WIDTH_M - WIDTH_M) / 2
 """So far from the lane's centre the car touches a line."""
 
@@ -30,7 +29,7 @@ Pilot = Callable[[NDArray[np.uint8]], Drive]
 
 @cache
 def bundled() -> Pilot:
-    interpreter = Interpreter(str(PILOT), num_threads=1)
+    interpreter = Interpreter(str(BUNDLED_PILOT), num_threads=1)
     runner: Any = interpreter.get_signature_runner()
 
     def pilot(rgb: NDArray[np.uint8]) -> Drive:
@@ -83,7 +82,7 @@ def test_it_steers_by_both_lines_of_its_lane_and_by_no_sky(track: str) -> None:
 
 
 def test_it_passes_its_own_report() -> None:
-    request = Request(PILOT, "track:unseen", frames=24, methods=("gradient-visualbackprop",))
+    request = Request(BUNDLED_PILOT, "track:unseen", frames=24, methods=("gradient-visualbackprop",))
     report, _ = make(request, Progress(shown=False))
     assert {check.name: check.passed for check in report.checks} == {check.name: True for check in report.checks}
     assert len(report.checks) >= 5

@@ -21,10 +21,10 @@ from edge.methods import CATALOG, Methods
 from edge.pilot import Past, Pilot
 from edge.pipeline import Pipeline
 from edge.publish import Explained, Publisher
+from edge.start import BUNDLED_PILOT
 from tests.make_tflite import Network
 from tests.processes import eventually
 
-PILOT = Path(__file__).parent.parent / "models" / "pilot.tflite"
 SESSION = "ab"
 
 
@@ -65,7 +65,7 @@ class Script(Source):
 
 @pytest.fixture(scope="module")
 def pilot() -> Pilot:
-    return Pilot.load(PILOT)
+    return Pilot.load(BUNDLED_PILOT)
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_it_can_be_left_at_any_time(explainer: Explainer, watched: Publisher) ->
 
 
 def test_what_the_pilot_does_not_see_is_not_coloured() -> None:
-    cropped = Pilot.load(PILOT, card=Card(image=ImageCard(crop=(0.5, 0, 0, 0))))
+    cropped = Pilot.load(BUNDLED_PILOT, card=Card(image=ImageCard(crop=(0.5, 0, 0, 0))))
     explainer = Explainer(cropped, car="car", session=SESSION)
     frame = Captured(0, Frame(picture(size=(240, 320)), time.monotonic_ns()))
     for method in ("visualbackprop", "gradient-input"):
@@ -280,7 +280,7 @@ SLOW = wire.Look(method="integrated-visualbackprop", strength=0, gauges=False)
 
 @pytest.fixture(scope="module")
 def slow() -> Explainer:
-    return Explainer(Pilot.load(PILOT), car="car", session=SESSION)
+    return Explainer(Pilot.load(BUNDLED_PILOT), car="car", session=SESSION)
 
 
 def shade(seq: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -340,7 +340,7 @@ def test_a_map_is_never_drawn_over_another_frame(explainer: Explainer, slow: Exp
             host.take()
             assert pipeline.ended.is_set()
     assert host.frames
-    alone = Explainer(Pilot.load(PILOT), car="car", session=SESSION)
+    alone = Explainer(Pilot.load(BUNDLED_PILOT), car="car", session=SESSION)
     for header, parts in host.taken:
         assert isinstance(header, wire.Frame)
         assert parts["overlay"] == parts["camera"]
@@ -414,8 +414,8 @@ def test_methods_are_switched_while_driving(explainer: Explainer, slow: Explaine
 
 
 def test_unwatched_nothing_is_checked(publisher: Publisher) -> None:
-    with Checker(lambda: Pilot.load(PILOT)) as checker:
-        explainer = Explainer(Pilot.load(PILOT), car="car", session=SESSION, checker=checker)
+    with Checker(lambda: Pilot.load(BUNDLED_PILOT)) as checker:
+        explainer = Explainer(Pilot.load(BUNDLED_PILOT), car="car", session=SESSION, checker=checker)
         source = Script(["frame"] * 20, driven=True)
         with Pipeline(source, explainer, publisher, lossless=True) as pipeline:
             assert pipeline.ended.wait(10)
@@ -425,8 +425,8 @@ def test_unwatched_nothing_is_checked(publisher: Publisher) -> None:
 
 def test_the_check_comes_with_frames_explained_the_same_way(watched: Publisher) -> None:
     frame = Captured(0, Frame(picture(), time.monotonic_ns()))
-    with Checker(lambda: Pilot.load(PILOT), every_s=0, rest=0) as checker:
-        explainer = Explainer(Pilot.load(PILOT), car="car", session=SESSION, checker=checker)
+    with Checker(lambda: Pilot.load(BUNDLED_PILOT), every_s=0, rest=0) as checker:
+        explainer = Explainer(Pilot.load(BUNDLED_PILOT), car="car", session=SESSION, checker=checker)
 
         def checked(look: wire.Look, part: str = "overlay") -> wire.Check | None:
             return explainer.explain(frame, frozenset({part}), look).header.check

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host.guard import Guard
-from host.record.session import VIDEO
-from host.record.tape import TAPE
+from host.record.session import TAPE, VIDEO
 from host.review.boxes import box, full_box
 from host.review.film import Film, FilmError
 from host.review.gaps import gaps_between

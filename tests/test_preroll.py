@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from host.record import Recordings
 from host.record.preroll import Ring, Tap, size_bytes
-from host.record.session import read_manifest
-from host.record.tape import TAPE
+from host.record.session import TAPE, read_manifest
 from host.record.thrift import FULL, LEAN
 from host.relay import Arrival, Channel
 from host.review.footage import Footage

@@ -15,8 +15,7 @@ from host.record import RecordError, Recording, Recordings
 from host.record.notes import read_notes
 from host.record.preroll import Tap
 from host.record.recording import MAX_WAITING, MAX_WAITING_BYTES
-from host.record.session import TICKS_HZ, VIDEO, make_folder, read_manifest
-from host.record.tape import TAPE
+from host.record.session import TAPE, TICKS_HZ, VIDEO, make_folder, read_manifest
 from host.record.writer import Writer
 from host.relay import Arrival, Channel
 from host.review.footage import Footage

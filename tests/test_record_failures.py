@@ -20,8 +20,7 @@ from pathlib import Path
 import pytest
 
 from host.record import RecordError, Recording, Recordings
-from host.record.session import VIDEO, read_manifest
-from host.record.tape import TAPE
+from host.record.session import TAPE, VIDEO, read_manifest
 from host.relay import Channel
 from host.review.footage import Footage
 from tests.recordings import child, meanwhile, running_loop, start, ticks, until, whole

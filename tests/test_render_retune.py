@@ -15,10 +15,11 @@ from edge.capture import Frame
 from edge.explain import Captured, Explainer
 from edge.overlay import Overlay
 from edge.pilot import Pilot
+from edge.start import BUNDLED_PILOT
 from host.render.mind import Mind, recipe
 from host.render.retune import WARM, Kept, RetuneError, Retuner
 from tests.make_tflite import Network
-from tests.shots import BUNDLED, Bytes, bundled, shots
+from tests.shots import Bytes, bundled, shots
 from wire import Look
 
 SHA256 = bundled().sha256
@@ -28,7 +29,7 @@ EVERYTHING = frozenset({"overlay", "camera", "mask"})
 @lru_cache(maxsize=16)
 def recorded(look: Look = Look(), count: int = 50) -> tuple[Kept, ...]:  # noqa: B008
     """A session: what a car sent of a drive, drawn like this."""
-    explainer = Explainer(Pilot.load(BUNDLED), car="car", session="0", quality=95)
+    explainer = Explainer(Pilot.load(BUNDLED_PILOT), car="car", session="0", quality=95)
     kept = []
     for shot in shots(count):
         frame = Frame(simplejpeg.decode_jpeg(shot.data, "RGB"), 0, shot.recorded)
@@ -69,7 +70,7 @@ def grey(jpeg: bytes) -> Bytes:
     return pixels
 
 
-def straight(kept: Sequence[Kept], look: Look, pilot: Path = BUNDLED) -> Bytes:
+def straight(kept: Sequence[Kept], look: Look, pilot: Path = BUNDLED_PILOT) -> Bytes:
     """The last frame's overlay by a pilot that saw all of them."""
     mind = Mind(Pilot.load(pilot), [look])
     for one in kept:
@@ -183,9 +184,9 @@ def test_the_same_frames_by_another_pilot(tmp_path: Path) -> None:
 def test_pilots_are_told_with_what_they_can_and_what_they_cannot(tmp_path: Path) -> None:
     path, sha256 = another(tmp_path)
     (tmp_path / "broken.tflite").write_bytes(b"TFL3")
-    told = Retuner([path, tmp_path / "broken.tflite", path, BUNDLED]).pilots()
+    told = Retuner([path, tmp_path / "broken.tflite", path, BUNDLED_PILOT]).pilots()
     assert [(one.name, one.sha256) for one in told] == [("other", sha256), ("pilot", SHA256)]
-    can = Explainer(Pilot.load(BUNDLED), car="", session="").abilities()
+    can = Explainer(Pilot.load(BUNDLED_PILOT), car="", session="").abilities()
     assert (told[1].methods, told[1].refusals, told[1].targets) == (can.methods, can.refusals, can.targets)
     assert told[1].layers == can.layers
 

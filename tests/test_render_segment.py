@@ -18,13 +18,14 @@ from edge.capture import Frame
 from edge.card import Card, ImageCard
 from edge.explain import Captured, Explainer
 from edge.pilot import Pilot, PilotError
+from edge.start import BUNDLED_PILOT
 from host.render.draw import Painter
 from host.render.encode import KEY_FRAME_TICKS
 from host.render.mind import Mind
 from host.render.scene import Panel, PilotFile, Scene, SceneError, Shot
 from host.render.segment import WARM_MAPS, Bad, Rendered, Renderer, Segment, size_of
 from tests.make_tflite import Network
-from tests.shots import BUNDLED, STEP, Bytes, bundled, decoded, mean_psnr, opened, pixels, psnr, shots, ticks
+from tests.shots import STEP, Bytes, bundled, decoded, mean_psnr, opened, pixels, psnr, shots, ticks
 from wire import Drive, Look
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -42,7 +43,7 @@ def render(segment: Segment, *panels: Panel, pilots: tuple[PilotFile, ...] = (),
 
 def explained(look: Look, count: int) -> list[tuple[wire.Frame, bytes]]:
     """What the car sends of the same frames: header and overlay."""
-    explainer = Explainer(Pilot.load(BUNDLED), car="car", session="0")
+    explainer = Explainer(Pilot.load(BUNDLED_PILOT), car="car", session="0")
     made = []
     for shot in shots(count):
         rgb = simplejpeg.decode_jpeg(shot.data, "RGB")
@@ -63,7 +64,7 @@ LOOKS = [
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.method)
 def test_overlays_are_those_the_car_draws_to_the_last_bit(look: Look) -> None:
-    mind, painter = Mind(Pilot.load(BUNDLED), [look]), Painter(Panel(look=look), scene())
+    mind, painter = Mind(Pilot.load(BUNDLED_PILOT), [look]), Painter(Panel(look=look), scene())
     for shot, (header, overlay) in zip(shots(12), explained(look, 12), strict=True):
         rgb = simplejpeg.decode_jpeg(shot.data, "RGB")
         drives, maps = [mind.drive(rgb, {})], [mind.maps()]
@@ -89,7 +90,7 @@ def test_rows_hold_what_the_car_says_of_the_same_frames() -> None:
 
 def enlarged(scale: float) -> list[Bytes]:
     """The overlays, each made larger or smaller by itself."""
-    mind, painter = Mind(Pilot.load(BUNDLED), [Look()]), Painter(Panel(), scene())
+    mind, painter = Mind(Pilot.load(BUNDLED_PILOT), [Look()]), Painter(Panel(), scene())
     overlays = []
     for shot in shots(20):
         rgb = simplejpeg.decode_jpeg(shot.data, "RGB")
@@ -272,7 +273,7 @@ def test_frames_of_another_size_are_fitted() -> None:
 
 def test_maps_of_a_pilot_that_sees_a_part_lie_on_that_part() -> None:
     card = Card(image=ImageCard(crop=(0.5, 0, 0.25, 0)))
-    cropped = PilotFile("low", BUNDLED.read_bytes(), card)
+    cropped = PilotFile("low", BUNDLED_PILOT.read_bytes(), card)
     rendered = render(Segment(shots=shots(3)), Panel("mask"), pilots=(cropped,))
     for picture, row in zip(decoded(rendered.video), rendered.rows, strict=True):
         assert picture[:56].max() < 12
@@ -382,7 +383,7 @@ def test_sizes_are_told_of_pictures_that_decode() -> None:
 
 
 def test_a_pilot_read_from_bytes_is_the_one_loaded_from_its_file() -> None:
-    read, loaded = Pilot.read("pilot", BUNDLED.read_bytes()), Pilot.load(BUNDLED)
+    read, loaded = Pilot.read("pilot", BUNDLED_PILOT.read_bytes()), Pilot.load(BUNDLED_PILOT)
     assert (read.name, read.sha256, read.card) == (loaded.name, loaded.sha256, loaded.card)
     one, other = read.infer(pixels(1)[0]), loaded.infer(pixels(1)[0])
     assert one.keys() == other.keys()
@@ -392,14 +393,14 @@ def test_a_pilot_read_from_bytes_is_the_one_loaded_from_its_file() -> None:
 
 def test_a_pilot_read_from_bytes_is_fed_as_its_card_says() -> None:
     card = Card(image=ImageCard(colour="bgr"))
-    swapped = Pilot.read("pilot", BUNDLED.read_bytes(), card)
-    plain = Pilot.read("pilot", BUNDLED.read_bytes())
+    swapped = Pilot.read("pilot", BUNDLED_PILOT.read_bytes(), card)
+    plain = Pilot.read("pilot", BUNDLED_PILOT.read_bytes())
     rgb = pixels(1)[0]
     one, other = swapped.infer(rgb), plain.infer(np.ascontiguousarray(rgb[:, :, ::-1]))
     assert all((one[name] == other[name]).all() for name in one)
 
 
-@pytest.mark.parametrize("data", [b"", b"TFL3", BUNDLED.read_bytes()[:5000]])
+@pytest.mark.parametrize("data", [b"", b"TFL3", BUNDLED_PILOT.read_bytes()[:5000]])
 def test_bytes_that_are_no_pilot_are_refused_by_name(data: bytes) -> None:
     with pytest.raises(PilotError, match="pilot 'mine' "):
         Pilot.read("mine", data)

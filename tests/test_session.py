@@ -9,8 +9,7 @@ import pytest
 import wire
 from host.record import RecordError, Recordings
 from host.record.ledger import ledger_path
-from host.record.session import MANIFEST, VIDEO, Session, ensure_space, make_folder, read_manifest
-from host.record.tape import TAPE
+from host.record.session import MANIFEST, TAPE, VIDEO, Session, ensure_space, make_folder, read_manifest
 from host.relay import Channel
 from tests.recordings import MS, RED, arrival, film, jpeg, running_loop, start, ticks, until
 

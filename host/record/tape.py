@@ -31,10 +31,10 @@ from host.record.ledger import (
     ledger_path,
     row,
 )
-from host.record.session import TAPE, TICKS_HZ
+from host.record.session import TICKS_HZ
 from host.record.storage import sync_data
 
-__all__ = ["TAPE", "Entry", "Event", "Tape"]
+__all__ = ["Entry", "Event", "Tape"]
 
 METADATA = "pilotlens"
 CHUNK_TICKS = TICKS_HZ // 2

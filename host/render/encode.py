@@ -21,9 +21,9 @@ KEY_FRAME_TICKS = 2 * TICKS_HZ
 """A key frame at least this often, for players to seek to."""
 
 _OPTIONS = {"preset": "ultrafast", "tune": "zerolatency"}
-"""Frames leave as they come in, none waits for the next: no look-ahead, no B frames, no adaptive quantization. With a
-quantizer of their own choice rather than a rate factor they also are of one quality, also where pieces meet, and an
-eighth of the encoder's time is saved: at the same size and error, as measured."""
+"""Frames leave as they come in, none waits for the next: no look-ahead, no B frames, no adaptive quantization. And all
+with one quantizer instead of a rate factor: of one quality, also where pieces meet, and at the same size and error an
+eighth of the encoder's time is saved."""
 _RATE = 25
 """What x264 is told; times are in the container."""
 

@@ -1,7 +1,6 @@
 """The command line of `python -m host render`, and what is meant by it."""
 
 import argparse
-import re
 from typing import TYPE_CHECKING, Any
 
 from config import check
@@ -116,16 +115,11 @@ def wish(options: argparse.Namespace) -> "Wish":
     """How the films shall look. Raises ConfigError, which names the option and its range, and PlanError."""
     from host.render.wish import Wish, layout
 
-    given = {name: _spelled(value) for name, value in vars(options).items() if value not in (None, "")}
+    given = {name: value for name, value in vars(options).items() if value not in (None, "")}
     drawn: dict[str, Any] = {name: given[name] for name in LOOK if name in given}
     looks = tuple(check(Look, {**drawn, "method": method}) for method in given.get("method", [Look().method]))
     film: dict[str, Any] = {name: given[name] for name in FILM if name in given}
     return check(Wish, {**film, "looks": looks, "layout": layout(options.layout)})
-
-
-def _spelled(value: Any) -> Any:
-    """A number such as .5 with the 0 that msgspec wants before its point."""
-    return re.sub(r"^\.(?=[0-9]+$)", "0.", value) if isinstance(value, str) else value
 
 
 def whole(name: str, text: str | None, default: int) -> int:

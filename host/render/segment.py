@@ -29,8 +29,8 @@ from wire import Drive, Look
 
 WARM_MAPS = 40
 """Shots before the first one shown whose maps settle the running scale and the smoothing: two of the scale's slow time
-constants. What is left of a wrong beginning then is a third of what the scale moves from one frame to the next: 0.01 to
-0.04 doublings on average against 0.08 to 0.12, over real tubs."""
+constants. What is left of a wrong beginning then is at most a third of what the scale moves from one frame to the next:
+0.01 to 0.04 doublings on average against 0.08 to 0.12, over real tubs."""
 BATCH = 32
 _LAST_TICKS = TICKS_HZ // 20
 """How long a single frame stands where nothing says."""

@@ -85,12 +85,15 @@ class Footage:
             self._reader.take()
             return len(self)
 
-    def column(self, name: str) -> "array[float]":
-        """One of COLUMNS, a number a frame, NaN where it is unknown: array('d'), yours. KeyError for other names."""
+    def column(self, name: str, first: int = 0) -> "array[float]":
+        """One of COLUMNS, a number a frame from `first` on, NaN where it is unknown: array('d'), yours.
+
+        KeyError for other names.
+        """
         if name not in COLUMNS:
             raise KeyError(name)
         with self._lock:
-            return self._rows.column(COLUMNS.index(name))
+            return self._rows.column(COLUMNS.index(name), first)
 
     def is_whole(self) -> bool:
         """Whether the tape was closed with the summary that other programs seek by."""
@@ -134,10 +137,13 @@ class Footage:
         with self._lock:
             return [kind for kind, place in _KINDS.items() if any(self._rows.whole(place))]
 
-    def has(self, kind: str) -> "array[float]":
-        """1 for each frame with a picture "camera" or "mask" on the tape, 0 for others. KeyError for other kinds."""
+    def has(self, kind: str, first: int = 0) -> "array[float]":
+        """For each frame from `first` on 1 if the tape has its picture "camera" or "mask", else 0.
+
+        KeyError for other kinds.
+        """
         with self._lock:
-            return array("d", map(bool, self._rows.whole(_KINDS[kind])))
+            return array("d", map(bool, self._rows.whole(_KINDS[kind], first)))
 
     def gaps(self) -> list[tuple[int, int]]:
         """Where nothing came, in ticks: of the last frame before and of the first one after it."""

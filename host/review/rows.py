@@ -45,17 +45,17 @@ class Rows:
             raise IndexError(f"there is no frame {index} among {len(self)}")
         return Place(*ROW.unpack_from(self._data, index * ROW.size)[:_PLACES])
 
-    def column(self, number: int) -> "array[float]":
-        """The so-manieth of COLUMNS."""
+    def column(self, number: int, first: int = 0) -> "array[float]":
+        """The so-manieth of COLUMNS, from row `first` on."""
         column = array("d")
         with memoryview(self._data) as data, data.cast("d") as numbers:
-            column.frombytes(numbers[FIRST_NUMBER + number :: CELLS].tobytes())
+            column.frombytes(numbers[first * CELLS + FIRST_NUMBER + number :: CELLS].tobytes())
         return column
 
-    def whole(self, number: int) -> list[int]:
-        """One of the whole numbers of every row."""
+    def whole(self, number: int, first: int = 0) -> list[int]:
+        """One of the whole numbers of every row from `first` on."""
         with memoryview(self._data) as data:
-            return cells(data, number)
+            return cells(data, first * CELLS + number)
 
     def __iter__(self) -> Iterator[bytes]:
         for at in range(0, len(self._data), ROW.size):

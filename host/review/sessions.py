@@ -153,7 +153,7 @@ async def _body(request: web.Request, kind: type[Value]) -> Value:
     """What the request asks for. Raises 400, changing nothing."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except ValueError as why:
         raise web.HTTPBadRequest(text=f"The session stays as it is: {why}.") from why
 
 

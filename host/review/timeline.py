@@ -99,8 +99,8 @@ def _of_tape(footage: "Footage", first: int) -> "tuple[Iterable[array[float]], H
         look=_first_look(footage),
     )
     ticks = array("d", footage.ticks[first:frames])
-    columns = [*map(footage.column, NUMBERS), *map(footage.has, PICTURES)]
-    return [ticks, *(array("f", column[first:frames]) for column in columns)], head
+    columns = [footage.column(name, first) for name in NUMBERS] + [footage.has(kind, first) for kind in PICTURES]
+    return [ticks, *(array("f", column[: frames - first]) for column in columns)], head
 
 
 def _first_look(footage: "Footage") -> dict[str, object] | None:

@@ -4,8 +4,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from host.record.session import read_manifest
-from host.record.tape import TAPE
+from host.record.session import TAPE, read_manifest
 from host.review.footage import Footage
 from host.review.limits import Limits
 from host.review.shelf import Shelf

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import psutil
 
-from host.record.session import VIDEO, read_manifest
-from host.record.tape import TAPE
+from host.record.session import TAPE, VIDEO, read_manifest
 from host.review.footage import Footage
 from tests.bench.client import Seen, watch
 from tests.bench.figure import Figure

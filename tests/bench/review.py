@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 from playwright.sync_api import Page
 
-from host.record.session import TICKS_HZ, VIDEO
-from host.record.tape import TAPE, Tape
+from host.record.session import TAPE, TICKS_HZ, VIDEO
+from host.record.tape import Tape
 from tests import shelved
 from tests.bench.figure import Figure
 from tests.browser import chromium

@@ -21,8 +21,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from host.record.notes import Notes, read_notes
-from host.record.session import MANIFEST, TICKS_HZ, VIDEO, RecordError, read_manifest
-from host.record.tape import TAPE
+from host.record.session import MANIFEST, TAPE, TICKS_HZ, VIDEO, RecordError, read_manifest
 from host.review.footage import Footage, FootageError
 
 FOREVER = 2**62
